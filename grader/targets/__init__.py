@@ -1,0 +1,1 @@
+"""Ways to reach an implementation of sockets, all behind one Protocol (`targets.protocol`)."""
