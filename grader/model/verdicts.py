@@ -41,6 +41,14 @@ class Cause(StrEnum):
     DEVIATION = "deviation"
 
 
+class Decision(StrEnum):
+    """What an outcome means for the rest of its case: the one question the engine asks."""
+
+    MATCHED = "matched"
+    DIFFERENT = "different"
+    HOPELESS = "hopeless"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was wrong, with its evidence, in sentences for the student.

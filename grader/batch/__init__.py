@@ -1,0 +1,1 @@
+"""Many cases at once, on as many processes as asked for."""

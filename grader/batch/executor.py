@@ -1,0 +1,102 @@
+"""Runs cases on one or several worker processes; each worker opens the target for itself."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from grader import pipeline
+from grader.model.deviations import Deviation
+from grader.model.histories import History
+from grader.model.scenarios import Case
+from grader.model.verdicts import Result
+from grader.targets.protocol import Profile, Target
+from grader.targets.resolve import open_target
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be run: the target by name, the known deviations, and how patient to be."""
+
+    target: str
+    deviations: tuple[Deviation, ...] = ()
+    time_scale: float = 1.0
+    jobs: int = 1
+
+
+def profile_of(spec: str) -> Profile:
+    """Open a target just long enough to know it."""
+    target = open_target(spec)
+    try:
+        return target.profile
+    finally:
+        target.close()
+
+
+def run(cases: Sequence[Case], order: Order) -> Iterator[tuple[Result, History]]:
+    """Run the cases; gives result and history of each in the order of `cases`, as soon as it is there.
+
+    A worker that dies makes the case it held UNRESOLVED; the others run on in a fresh one.
+    """
+    if order.jobs > 1:
+        yield from _run_in_workers(cases, order)
+        return
+    target = open_target(order.target)
+    try:
+        for case in cases:
+            yield pipeline.run_case(case, target, order.deviations, time_scale=order.time_scale)
+    finally:
+        target.close()
+
+
+def _run_in_workers(cases: Sequence[Case], order: Order) -> Iterator[tuple[Result, History]]:
+    left = list(cases)
+    while left:
+        with _pool(order) as pool:
+            futures = [(case, pool.submit(_run_one, case)) for case in left]
+            done = 0
+            for case, future in futures:
+                pair = _result_of(future)
+                if pair is None:
+                    yield pipeline.unresolved(case, order.target, "the worker that ran this case died")
+                    left = left[done + 1 :]
+                    break
+                yield pair
+                done += 1
+            else:
+                return
+
+
+def _pool(order: Order) -> ProcessPoolExecutor:
+    # spawn: a worker must not inherit threads or descriptors of whoever starts it
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(order.jobs, context, _open, (order,))
+
+
+def _result_of(future: Future[tuple[Result, History]]) -> tuple[Result, History] | None:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return None
+
+
+class _Worker:
+    """What a worker process keeps from case to case."""
+
+    order: Order
+    target: Target
+
+
+def _open(order: Order) -> None:
+    import atexit
+
+    _Worker.order = order
+    _Worker.target = open_target(order.target)
+    atexit.register(_Worker.target.close)
+
+
+def _run_one(case: Case) -> tuple[Result, History]:
+    return pipeline.run_case(case, _Worker.target, _Worker.order.deviations, time_scale=_Worker.order.time_scale)

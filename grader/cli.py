@@ -1,0 +1,110 @@
+"""Front door 2, the command line: argv in, exit code out; nobody else touches either."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from grader import commands
+from grader.commands import ExitCode
+from grader.model.errors import ScenarioError, SockgradeError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(commands.COMMANDS[arguments.command](arguments))
+    except ScenarioError as error:
+        for complaint in error.complaints:
+            print(complaint, file=sys.stderr)
+        return ExitCode.USAGE
+    except SockgradeError as error:
+        print(f"sockgrade: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except KeyboardInterrupt:
+        print("sockgrade: interrupted", file=sys.stderr)
+        return 130  # 128 + SIGINT, as shells have it
+    except BrokenPipeError:
+        sys.stderr.close()
+        return ExitCode.PASSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sockgrade",
+        description="Runs scenarios about sockets against a target and says what is right, what is wrong and why.",
+        epilog="Exit codes: 0 all passed, 1 failures, 2 bad usage or bad files, 3 something could not be judged.",
+    )
+    parser.add_argument("--version", action="version", version=_Version())
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run(subparsers)
+    lint = subparsers.add_parser("lint", help="check scenario files and list every complaint")
+    lint.add_argument("paths", nargs="*", help="files and folders; default: every suite")
+    _add_list(subparsers)
+    show = subparsers.add_parser("show", help="show a case: what it says, why, and its steps")
+    show.add_argument("case", help="the id of a case or scenario")
+    subparsers.add_parser("schema", help="print the JSON Schema of scenario files, for editors")
+    judge = subparsers.add_parser("judge", help="give the verdicts of a recorded run again, without running anything")
+    judge.add_argument("history", type=Path, help="a file written by run --history")
+    judge.add_argument("paths", nargs="*", help="where its scenarios are; default: every suite")
+    _add_reports(judge)
+    subparsers.add_parser("doctor", help="say what this machine offers and what is missing")
+    new = subparsers.add_parser("new", help="write a starter kit for students")
+    new.add_argument("kind", choices=["module"], help="what to write")
+    new.add_argument("directory", type=Path, help="a new or empty folder")
+    return parser
+
+
+class _Version(str):
+    """The version, looked up when it is asked for: reading the metadata costs as much as all the rest."""
+
+    __slots__ = ()
+
+    def __mod__(self, _values: object) -> str:
+        from grader.pipeline import version
+
+        return f"sockgrade {version()}"
+
+
+def _add_run(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = subparsers.add_parser("run", help="run scenarios against a target")
+    run.add_argument("select", nargs="*", help="files, folders, or case ids (`*` for any text); default: every suite")
+    run.add_argument("--target", "-t", default="host", help="host (default), or module:PATH")
+    run.add_argument("--level", choices=["core", "standard", "extended"], help="only scenarios of this level")
+    run.add_argument("--claim", help="only scenarios that rest on this claim of the lecture")
+    run.add_argument("--jobs", "-j", type=_count, default=1, help="how many worker processes; default 1")
+    run.add_argument("--time-scale", type=_scale, default=1.0, help="stretch every deadline by this factor")
+    run.add_argument("--history", type=Path, help="write what was seen, for `judge`")
+    run.add_argument("--quiet", "-q", action="store_true", help="only the closing line")
+    _add_reports(run)
+
+
+def _add_reports(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
+
+
+def _add_list(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    listing = subparsers.add_parser("list", help="list cases, claims or operations")
+    listing.add_argument("select", nargs="*", help="as for run")
+    what = listing.add_mutually_exclusive_group()
+    what.add_argument("--claims", action="store_true", help="each claim of the lecture and the scenarios behind it")
+    what.add_argument("--scenarios", action="store_true", help="scenarios with their titles")
+    what.add_argument("--ops", action="store_true", help="the operations a step can use")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of processes")
+    return number
+
+
+def _scale(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not a factor between 0 and 1000")
+    return number

@@ -1,0 +1,383 @@
+"""The rules by which a case runs: events in, commands out, no I/O and no clock of its own.
+
+`Machine.run` is a generator. It yields a command, is sent the reply, and appends what was seen to
+`events`. Every rule about waiting is here and one-sided: *still pending* and *done before a generous
+deadline*, never a window. A deadline that passes while the testee is still running is not believed:
+it is moved, and in the end it is our fault and not the student's.
+
+A step that waits is a *flight*: it has been issued and has not landed. The answer to any flight may
+come while the machine waits for another, so every reply goes through `_land`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from grader.bindings import Names
+from grader.engine.commands import Await, AwaitBlocked, Clock, Decide, LookAt, Script
+from grader.engine.composites import COMPOSITES, Composite
+from grader.model.errors import InternalError
+from grader.model.histories import Done, Event, Issued, Returned, SeenBlocked
+from grader.model.outcomes import Broken, Ended, Outcome, Pending, Succeeded
+from grader.model.scenarios import ActorKind, Case, Step
+from grader.model.verdicts import Decision
+from grader.model.values import Plain, Watch
+from grader.ops import OPERATIONS, Group
+from grader.targets.protocol import Answer, Call, Look
+
+# A deadline that passes while the testee is running is moved this often before we blame the host.
+_EXTENSIONS = 10
+# A call that has burnt this share of its deadline as CPU time is looping, not starved.
+_LOOPING_SHARE = 0.5
+# How long a call must stay pending where its state cannot be seen, or where its wait ends by itself
+# (code that naps and looks again): long enough to catch most code that gives up, harmless to correct code.
+_SETTLE_S = 0.05
+_UNSEEN_S = 1.0
+# Between two tries of an `eventually`.
+_BREATH_S = 0.001
+
+
+@dataclass(slots=True)
+class _Flight:
+    step: Step
+    composite: Composite | None
+    call: int = -1
+    outcome: Outcome | None = None
+
+
+class Machine:
+    """One case in progress."""
+
+    def __init__(self, case: Case, names: Names, decide: Decide, clock: Clock, time_scale: float = 1.0) -> None:
+        """Prepare a run; `clock` gives nanoseconds, `time_scale` stretches every deadline."""
+        self.events: list[Event] = []
+        self._case = case
+        self._names = names
+        self._decide = decide
+        self._clock = clock
+        self._scale = time_scale
+        self._next_call = 0
+        self._flights: dict[int, _Flight] = {}
+        self._started: dict[str, _Flight] = {}
+        self._gone: Outcome | None = None
+
+    def run(self) -> Script[None]:
+        """Run the steps in order until one ends in another way than it had to."""
+        yield from self._steps(self._case.steps)
+
+    def _steps(self, steps: tuple[Step, ...]) -> Script[bool]:
+        for step in steps:
+            if not (yield from self._step(step)):
+                return False
+        return True
+
+    def _step(self, step: Step) -> Script[bool]:
+        rule = _RULES.get(step.op)
+        if rule is not None:
+            return (yield from rule(self, step))
+        if OPERATIONS[step.op].group is Group.ASSERTION:
+            return self._done(step, Succeeded({"values": self._names.resolve(step.args["values"])}))
+        if step.concurrent:
+            return (yield from self._concurrent(step))
+        if step.eventually_s is not None:
+            return (yield from self._eventually(step, step.eventually_s))
+        return self._done(step, (yield from self._complete(step)))
+
+    # -- one call after another ---------------------------------------------------------------------
+
+    def _complete(self, step: Step) -> Script[Outcome]:
+        """Make the step's call and wait for its end."""
+        flight = yield from self._launch(step)
+        if flight.outcome is None:
+            return (yield from self._await(flight, step.within_s))
+        return flight.outcome
+
+    def _eventually(self, step: Step, limit_s: float) -> Script[bool]:
+        until = self._after(limit_s)
+        tries = 0
+        while True:
+            outcome = yield from self._complete(step)
+            tries += 1
+            if self._decide(step, outcome, self._names) is not Decision.DIFFERENT or self._clock() >= until:
+                return self._done(step, outcome, tries=tries)
+            yield from self._pass_time(_BREATH_S)
+
+    def _done(self, step: Step, outcome: Outcome, *, early: int | None = None, tries: int = 1) -> bool:
+        self.events.append(Done(step.path, outcome, early, tries))
+        if isinstance(outcome, Succeeded) and step.binds:
+            self._names.bind(step, outcome)
+        return early is None and self._decide(step, outcome, self._names) is Decision.MATCHED
+
+    # -- flights ------------------------------------------------------------------------------------
+
+    def _launch(self, step: Step) -> Script[_Flight]:
+        args = {name: self._names.resolve(value) for name, value in step.args.items()}
+        maker = COMPOSITES.get(step.op)
+        if maker is None:
+            flight = _Flight(step, None)
+            yield from self._issue(flight, step.op, args)
+            return flight
+        composite = maker(args)
+        flight = _Flight(step, composite)
+        op, first = next(composite)
+        yield from self._issue(flight, op, first)
+        return flight
+
+    def _issue(self, flight: _Flight, op: str, args: Mapping[str, Plain]) -> Script[None]:
+        """Issue a primitive of a flight, and the next ones as long as each ends at once."""
+        step = flight.step
+        events = self.events
+        while True:
+            number = self._next_call
+            self._next_call = number + 1
+            flight.call = number
+            events.append(Issued(step.path, number, step.actor, op, args, self._clock()))
+            if self._gone is not None:
+                outcome: Outcome | None = self._gone
+            else:
+                reply = yield Call(
+                    number,
+                    step.actor,
+                    op,
+                    args,
+                    self._case.actors.get(step.actor, ActorKind.SUT),
+                    step.concurrent,
+                    step.within_s * self._scale,
+                )
+                outcome = _outcome(reply)
+            if outcome is None:
+                self._flights[number] = flight
+                return
+            following = self._returned(flight, outcome)
+            if following is None:
+                return
+            op, args = following
+
+    def _returned(self, flight: _Flight, outcome: Outcome) -> tuple[str, Mapping[str, Plain]] | None:
+        """Write down the end of a flight's current call; give the next one if the flight goes on."""
+        if flight.step.op in _READINESS and isinstance(outcome, Succeeded):
+            outcome = _by_name(flight.step, outcome, self._names)
+        self.events.append(Returned(flight.call, outcome, self._clock()))
+        if flight.composite is None:
+            flight.outcome = outcome
+            return None
+        try:
+            return flight.composite.send(outcome)
+        except StopIteration as end:
+            flight.outcome = end.value
+            return None
+
+    def _land(self, answer: Answer) -> Script[None]:
+        if answer.call is None:
+            self._gone = answer.outcome
+            for flight in list(self._flights.values()):
+                self._returned(flight, Ended("lost"))
+                flight.outcome = Ended("lost")
+            self._flights.clear()
+            return
+        flight = self._flights.pop(answer.call, None)
+        if flight is None:
+            raise InternalError(f"an answer came for call {answer.call}, which nobody waits for")
+        following = self._returned(flight, answer.outcome)
+        if following is not None:
+            yield from self._issue(flight, *following)
+
+    def _await(self, flight: _Flight, within_s: float) -> Script[Outcome]:
+        """Wait until the flight lands, or until its state says that it will not."""
+        until = self._after(within_s)
+        moved = 0
+        while flight.outcome is None:
+            reply = yield Await(until)
+            if isinstance(reply, Answer):
+                yield from self._land(reply)
+                continue
+            look = _look((yield LookAt(flight.call)))
+            given_up = self._give_up(look, within_s, moved)
+            if given_up is not None:
+                del self._flights[flight.call]
+                flight.outcome = given_up
+                self.events.append(Returned(flight.call, given_up, self._clock()))
+            moved += 1
+            until = self._after(within_s)
+        return flight.outcome
+
+    def _give_up(self, look: Look, within_s: float, moved: int) -> Outcome | None:
+        """Say what a passed deadline means, or None to wait on."""
+        if look.state in {"blocked", "unknown"}:
+            return Pending(look.state, look.evidence)
+        if look.state == "busy" and look.cpu_s >= within_s * self._scale * _LOOPING_SHARE:
+            return Pending("looping", look.evidence)
+        if moved < _EXTENSIONS:
+            return None
+        waited_s = within_s * self._scale * (_EXTENSIONS + 1)
+        return Broken(f"the call got too little CPU time to end within {waited_s:g} s: {look.evidence}", "host")
+
+    # -- several calls at once ----------------------------------------------------------------------
+
+    def _concurrent(self, step: Step) -> Script[bool]:
+        flight = yield from self._launch(step)
+        if step.start is not None:
+            self._started[step.start] = flight
+            return True
+        if step.expect.blocks:
+            return (yield from self._seen_blocked_and_left(step, flight))
+        if step.release:
+            early = yield from self._until_release(step, flight)
+            if early is not None:
+                return early >= 0 and self._done(step, _landed(flight), early=early)
+        elif not (yield from self._steps(step.nested)):
+            return False
+        return self._done(step, (yield from self._await(flight, step.within_s)))
+
+    def _until_release(self, step: Step, flight: _Flight) -> Script[int | None]:
+        """Run the nested steps of `blocks_until`; only the last one may let the call return.
+
+        Gives None if all ran, the number of nested steps that had run if the call came back too early,
+        or -1 if a nested step went wrong.
+        """
+        for ran, nested in enumerate(step.nested):
+            if not (yield from self._see_blocked(flight, ran, (step.hold_s or 0.0) if ran == 0 else 0.0)):
+                return ran
+            if not (yield from self._step(nested)):
+                return -1
+        return None
+
+    def _seen_blocked_and_left(self, step: Step, flight: _Flight) -> Script[bool]:
+        if (yield from self._see_blocked(flight, 0, step.hold_s or 0.0)):
+            return self._done(step, Pending("blocked", self._last_evidence()))
+        return self._done(step, _landed(flight), early=0)
+
+    def _see_blocked(self, flight: _Flight, after: int, hold_s: float) -> Script[bool]:
+        """Wait until the flight is seen blocked and has stayed so for `hold_s`; false if it lands."""
+        until = self._after(flight.step.within_s)
+        while flight.outcome is None:
+            reply = yield AwaitBlocked(flight.call, until)
+            if isinstance(reply, Answer):
+                yield from self._land(reply)
+                continue
+            look = _look(reply)
+            settle = _SETTLE_S if look.timed else 0.0 if look.state == "blocked" else _UNSEEN_S
+            yield from self._pass_time(max(settle, hold_s))
+            if flight.outcome is None:
+                evidence = f"{look.state}: {look.evidence}" if look.evidence else look.state
+                if hold_s:
+                    evidence += f"; still pending after {hold_s:g} s"
+                self.events.append(SeenBlocked(flight.step.path, flight.call, after, evidence, self._clock()))
+                return True
+        return False
+
+    def _last_evidence(self) -> str:
+        last = self.events[-1]
+        return last.evidence if isinstance(last, SeenBlocked) else ""
+
+    def _pass_time(self, for_s: float) -> Script[None]:
+        """Let time pass, landing what lands meanwhile."""
+        if not for_s:
+            return
+        until = self._after(for_s)
+        while (reply := (yield Await(until))) is not None:
+            if isinstance(reply, Answer):
+                yield from self._land(reply)
+
+    def _after(self, seconds: float) -> int:
+        return self._clock() + int(seconds * self._scale * 1e9)
+
+    # -- operations with a rule of their own ----------------------------------------------------------
+
+    def _finish(self, step: Step) -> Script[bool]:
+        flight = self._started[str(step.args["call"])]
+        outcome = yield from self._await(flight, step.within_s)
+        if isinstance(outcome, Succeeded):
+            self._names.bind(flight.step, outcome)
+        return self._done(step, outcome)
+
+    def _still_blocked(self, step: Step) -> Script[bool]:
+        flight = self._started[str(step.args["call"])]
+        if (yield from self._see_blocked(flight, 0, step.hold_s or 0.0)):
+            return self._done(step, Pending("blocked", self._last_evidence()))
+        return self._done(step, _landed(flight), early=0)
+
+    def _race(self, step: Step) -> Script[bool]:
+        flights: list[_Flight] = []
+        for inner in step.inner:
+            flights.append((yield from self._launch(inner)))
+        for flight in flights:
+            yield from self._see_blocked(flight, 0, 0.0)
+        if not (yield from self._steps(step.trigger)):
+            return False
+        wanted = len(flights) if step.expect.returned is None else step.expect.returned
+        until = self._after(step.within_s)
+        while sum(flight.outcome is not None for flight in flights) < wanted:
+            reply = yield Await(until)
+            if not isinstance(reply, Answer):
+                break
+            yield from self._land(reply)
+        for flight in flights:
+            if flight.outcome is None:
+                yield from self._see_blocked(flight, 1, 0.0)
+        return self._race_done(step, flights)
+
+    def _race_done(self, step: Step, flights: list[_Flight]) -> bool:
+        landed = [flight for flight in flights if flight.outcome is not None]
+        fits = True
+        for flight in landed:
+            fits = self._done(flight.step, _landed(flight)) and fits
+        counts = {"returned": len(landed), "pending": len(flights) - len(landed)}
+        return self._done(step, Succeeded(counts)) and fits
+
+    def _collect(self, step: Step) -> Script[bool]:
+        for inner in step.inner:
+            outcome = yield from self._complete(inner)
+            self.events.append(Done(inner.path, outcome))
+            if not isinstance(outcome, Succeeded):
+                break
+        return self._done(step, Succeeded({"count": len(step.inner)}))
+
+    def _pause(self, step: Step) -> Script[bool]:
+        seconds = step.args["for"]
+        if isinstance(seconds, (int, float)):
+            yield from self._pass_time(float(seconds))
+        return self._done(step, Succeeded())
+
+
+_RULES: dict[str, Callable[[Machine, Step], Script[bool]]] = {
+    "finish": Machine._finish,  # noqa: SLF001 - the table is part of the class's own module
+    "still_blocked": Machine._still_blocked,  # noqa: SLF001 - as above
+    "race": Machine._race,  # noqa: SLF001 - as above
+    "collect": Machine._collect,  # noqa: SLF001 - as above
+    "pause": Machine._pause,  # noqa: SLF001 - as above
+}
+
+
+_READINESS = frozenset({"poll", "select"})
+
+
+def _by_name(step: Step, outcome: Succeeded, names: Names) -> Succeeded:
+    """Say `c.read` where the target said `5.read`: scenarios know sockets by name."""
+    watch = step.args["watch"]
+    rows = watch if isinstance(watch, tuple) else ()
+    known = {str(names.resolve(row.sock)): row.sock.name for row in rows if isinstance(row, Watch)}
+    ready = outcome.fields.get("ready")
+    words = [str(word).rpartition(".") for word in ready] if isinstance(ready, tuple) else []
+    renamed = tuple(sorted(f"{known.get(fd, fd)}.{event}" for fd, _, event in words))
+    return Succeeded({**outcome.fields, "ready": renamed}, outcome.signals)
+
+
+def _landed(flight: _Flight) -> Outcome:
+    if flight.outcome is None:
+        raise InternalError(f"the call of step {flight.step.path} was taken for ended and is pending")
+    return flight.outcome
+
+
+def _outcome(reply: object) -> Outcome | None:
+    if isinstance(reply, (Answer, Look)):
+        raise InternalError("a call was answered with something that is not its outcome")
+    return reply  # type: ignore[return-value]  # the loop sends an Outcome or None after a Call
+
+
+def _look(reply: object) -> Look:
+    if not isinstance(reply, Look):
+        raise InternalError(f"a look was asked for and {reply!r} came")
+    return reply
+

@@ -1,0 +1,79 @@
+"""The spine: a case and a target in, a judged result out. Both front doors go through here, and only here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from grader.engine import loop
+from grader.model.deviations import Deviation
+from grader.model.errors import UsageError
+from grader.model.histories import History
+from grader.model.scenarios import Case
+from grader.model.verdicts import Result
+from grader.ops import OPERATIONS, Group
+from grader.targets.protocol import Profile, Target
+from grader.verdict import deviations as known
+from grader.verdict.judge import judge
+from grader.verdict.match import decide
+
+_CALLED = frozenset({Group.SOCKET, Group.PATH, Group.PROGRAM})
+
+
+def version() -> str:
+    """Give the version of this distribution."""
+    return metadata.version("sockgrade")
+
+
+def suites_folder() -> Path:
+    """Give the folder of the suites: the one an installed package carries, or the one beside the package."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "suites", here.parent / "suites"):
+        if folder.is_dir():
+            return folder
+    raise UsageError("the suites are missing: neither an installed copy nor a checkout has a folder `suites`")
+
+
+def unsupported(case: Case, profile: Profile) -> str:
+    """Say what the case needs and the target does not offer, or give an empty text."""
+    needed = [*case.needs, *sorted(_operations(case))]
+    offered = profile.features | profile.ops
+    return "; ".join(
+        f"needs {need}: {profile.missing.get(need, 'this target does not offer it')}"
+        for need in needed
+        if need not in offered
+    )
+
+
+def _operations(case: Case) -> set[str]:
+    """Give the operations that the target itself must carry out; a composite counts as its primitive."""
+    used = {OPERATIONS[step.op].primitive or step.op for step in case.every_step()}
+    return {name for name in used if OPERATIONS[name].group in _CALLED}
+
+
+def observe(case: Case, target: Target, *, time_scale: float = 1.0) -> History:
+    """Run a case, or say in its history why it cannot be run here."""
+    reason = unsupported(case, target.profile)
+    if reason:
+        return History(case.id, target.profile.name, case.digest, complete=True, unsupported=reason)
+    return loop.run(case, target, decide, time_scale=time_scale)
+
+
+def run_case(
+    case: Case, target: Target, deviations: Sequence[Deviation] = (), *, time_scale: float = 1.0
+) -> tuple[Result, History]:
+    """Run one case and judge it; the history comes along, and holds all that the result was made from."""
+    history = observe(case, target, time_scale=time_scale)
+    return judge_history(case, history, deviations), history
+
+
+def judge_history(case: Case, history: History, deviations: Sequence[Deviation] = ()) -> Result:
+    """Give the result that a history is worth in the light of what is known of its target."""
+    return known.apply(deviations, judge(case, history))
+
+
+def unresolved(case: Case, target: str, reason: str) -> tuple[Result, History]:
+    """Give the result of a case that could not be run for a reason of ours."""
+    history = History(case.id, target, case.digest, fault=reason)
+    return judge(case, history), history

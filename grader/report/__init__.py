@@ -1,0 +1,1 @@
+"""Results to text, one `to_*` module for each form; the same results give the same bytes."""

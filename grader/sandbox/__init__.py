@@ -1,0 +1,1 @@
+"""The wall: namespaces, limits and looking at processes from outside."""

@@ -1,0 +1,88 @@
+"""Which cases are meant: paths of files and folders, or case ids in which `*` stands for any text."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader import pipeline
+from grader.model.deviations import Deviation, id_matches
+from grader.model.errors import ScenarioError, UsageError
+from grader.model.scenarios import Case
+from grader.model.verdicts import Cause, Result, Verdict
+from grader.scenario import load
+from grader.scenario.deviations import load_deviations
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The cases that were asked for, and the files that could not be read."""
+
+    cases: tuple[Case, ...]
+    errors: tuple[ScenarioError, ...]
+
+
+def select(wanted: Sequence[str], *, level: str | None = None, claim: str | None = None) -> Selection:
+    """Load what is wanted; nothing wanted means every suite.
+
+    Raises:
+        UsageError: a word is neither a path nor the id of a case.
+    """
+    paths = [Path(word) for word in wanted if Path(word).exists()]
+    patterns = [word for word in wanted if not Path(word).exists()]
+    loaded = load(paths if paths and not patterns else [*paths, pipeline.suites_folder()])
+    cases = loaded.cases
+    if patterns:
+        in_paths = {case.id for case in load(paths).cases} if paths else set()
+        cases = tuple(
+            case for case in cases if case.id in in_paths or any(_is_meant(pattern, case.id) for pattern in patterns)
+        )
+        for pattern in patterns:
+            if not any(_is_meant(pattern, case.id) for case in cases):
+                raise UsageError(_unknown(pattern, [case.id for case in loaded.cases]))
+    return Selection(
+        tuple(
+            case
+            for case in cases
+            if (level is None or case.scenario.level == level) and (claim is None or claim in case.scenario.claims)
+        ),
+        loaded.errors,
+    )
+
+
+def _is_meant(pattern: str, case: str) -> bool:
+    """An id, a pattern, or a beginning of whole parts: `api/connect` means all that is in it."""
+    return id_matches(pattern, case) or case.startswith((pattern.rstrip("/") + "/", pattern + "["))
+
+
+def _unknown(pattern: str, cases: Sequence[str]) -> str:
+    words = {*cases, *(case.split("[")[0] for case in cases)}
+    near = difflib.get_close_matches(pattern, words, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else " (sockgrade list shows what there is)"
+    return f"{pattern}: no such path, and no case is called so{hint}"
+
+
+def deviations_of(target: str) -> tuple[Deviation, ...]:
+    """Give the known deviations of a target; a path of a student's has none.
+
+    Raises:
+        ScenarioError: the list is wrong.
+    """
+    return () if "/" in target else load_deviations(pipeline.suites_folder(), target.replace(":", "-"))
+
+
+def invalid_suite(error: ScenarioError, target: str) -> Result:
+    """Give the one result that a file which cannot be read comes to; the other files run."""
+    mark = error.complaints[0].mark
+    return Result(
+        case=mark.file,
+        title="this file cannot be read as scenarios",
+        verdict=Verdict.UNRESOLVED,
+        cause=Cause.INVALID_SUITE,
+        reason=str(error),
+        target=target,
+        repeat_command=f"sockgrade lint {mark.file}",
+        mark=mark,
+    )

@@ -1,0 +1,127 @@
+"""Addresses for a case, made fresh, and the file system calls that go with AF_UNIX names."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from grader.model.errors import TargetError
+from grader.model.outcomes import Broken, Failed, Outcome, Succeeded
+from grader.model.scenarios import AddressSpec, Case
+from grader.model.values import Address, InetAddress, Plain, UnixAddress
+from grader.ops import ADDRESS_KINDS
+
+# Below the ephemeral range of Linux (32768-60999), so that an implicit bind never takes one of ours.
+_FIRST_PORT, _LAST_PORT = 20000, 30000
+_LOOPBACK = {"inet": "127.0.0.1", "inet6": "::1"}
+_ANY = {"inet": "0.0.0.0", "inet6": "::"}
+# Documentation prefixes that no host owns. Source: RFC 5737, RFC 3849.
+_FOREIGN = {"inet": "192.0.2.1", "inet6": "2001:db8::1"}
+# sun_path holds 108 bytes on Linux and at most 104 elsewhere. Source: unix(7); POSIX.1-2024 <sys/un.h>.
+_TOO_LONG = 200
+
+PATH_OPS = frozenset({"path_type", "make_file", "unlink"})
+
+_shared_ports = itertools.cycle(range(_FIRST_PORT + os.getpid() % 5000, _LAST_PORT))
+
+
+def allot(case: Case, directory: Path, *, own_net: bool) -> dict[str, Address]:
+    """Make every address the case uses, by placeholder name.
+
+    In a network of its own a case may have any port; in the host's network each port is probed first.
+    A stale path is really made stale here: a socket is bound to it and closed.
+    """
+    ports = itertools.count(_FIRST_PORT)
+    next_port = (lambda: next(ports)) if own_net else _unused_port
+    return {name: _make(name, spec, directory, next_port) for name, spec in sorted(case.addresses.items())}
+
+
+def _unused_port() -> int:
+    for port in itertools.islice(_shared_ports, _LAST_PORT - _FIRST_PORT):
+        if all(_is_free(port, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+            return port
+    raise TargetError("no unused port is left on loopback: close what listens there, or allow network namespaces")
+
+
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - asks whether any local address holds the port
+        except OSError:
+            return False
+    return True
+
+
+def _make(name: str, spec: AddressSpec, directory: Path, next_port: Callable[[], int]) -> Address:
+    if spec.domain not in ADDRESS_KINDS[spec.kind][0]:
+        raise TargetError(f"an address of kind {spec.kind} does not exist in {spec.domain}")
+    if spec.kind == "otherfam":
+        return UnixAddress(str(directory / name)) if spec.domain == "inet" else InetAddress("127.0.0.1", next_port())
+    return _unix(name, spec.kind, directory) if spec.domain == "unix" else _inet(spec, next_port)
+
+
+def _inet(spec: AddressSpec, next_port: Callable[[], int]) -> Address:
+    ip = {"wildcard": _ANY, "foreign": _FOREIGN}.get(spec.kind, _LOOPBACK)[spec.domain]
+    return InetAddress(ip, 0 if spec.kind == "ephemeral" else next_port())
+
+
+def _unix(name: str, kind: str, directory: Path) -> Address:
+    match kind:
+        case "ephemeral":
+            return UnixAddress()
+        case "abstract":
+            return UnixAddress(abstract=f"sockgrade-{directory.name}-{name}")
+        case "toolong":
+            return UnixAddress(str(directory / ("n" * _TOO_LONG)))
+    path = directory / name
+    if kind == "stale":
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as owner:
+            owner.bind(str(path))
+    return UnixAddress(str(path))
+
+
+def path_operation(op: str, address: Plain) -> Outcome:
+    """Carry out one of `PATH_OPS` on the real file system.
+
+    Source: POSIX.1-2024 stat(), open(), unlink().
+    """
+    if not isinstance(address, UnixAddress) or address.path is None:
+        return Broken(f"{op} needs an AF_UNIX path, not {address}", "invalid-suite")
+    try:
+        return Succeeded(_PATH_CALLS[op](address.path))
+    except OSError as error:
+        number = error.errno or 0
+        return Failed(errno.errorcode.get(number, f"E#{number}"), number)
+
+
+def _path_type(path: str) -> dict[str, Plain]:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return {"type": "none"}
+    for is_type, word in ((stat.S_ISSOCK, "socket"), (stat.S_ISDIR, "directory"), (stat.S_ISREG, "file")):
+        if is_type(mode):
+            return {"type": word}
+    return {"type": "other"}
+
+
+def _make_file(path: str) -> dict[str, Plain]:
+    Path(path).touch(exist_ok=False)
+    return {}
+
+
+def _unlink(path: str) -> dict[str, Plain]:
+    os.unlink(path)
+    return {}
+
+
+_PATH_CALLS: dict[str, Callable[[str], dict[str, Plain]]] = {
+    "path_type": _path_type,
+    "make_file": _make_file,
+    "unlink": _unlink,
+}

@@ -1,0 +1,145 @@
+"""The target `module:PATH`: a student's Python module, called in a process of its own for each case.
+
+The controller never loads student code and never forks. It sends calls to the cell, takes answers in, and
+trusts the host alone about how a cell ended.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from grader.model.errors import TargetError
+from grader.model.outcomes import Broken, Ended, Outcome, Pending, Raised, Unoffered
+from grader.model.scenarios import ActorKind, Case
+from grader.model.values import Address
+from grader.ops import FEATURES, OPERATIONS, Group
+from grader.sandbox import introspect
+from grader.targets import addresses, wire
+from grader.targets.processes import Cell, Host, HostGoneError, ended_process
+from grader.targets.protocol import Answer, Call, Look, Profile
+
+_FILE = "sockets.py"  # what a submission that is a folder must hold
+_LOAD_S = 10.0  # for a module to be imported; a module of sockets has nothing to compute
+_SOCKET_OPS = frozenset(op.name for op in OPERATIONS.values() if op.group is Group.SOCKET)
+_REQUIRED = frozenset(op.name for op in OPERATIONS.values() if op.required)
+_EVERYWHERE = frozenset({"unix", "inet", "stream", "dgram", "seqpacket", "abstract", "unix-autobind"})
+_BY_LANGUAGE = frozenset({"processes", "threads", "closed-descriptors"})
+_WHY_NOT = {
+    "raw-calls": "Python checks arguments before the system sees them",
+    "sigpipe": "Python ignores SIGPIPE, so the caller sees EPIPE alone",
+    "programs": "a module is called, not run as a program",
+    "second-host": "there is one host",
+    "inet6": "this host has no ::1",
+    "loopback-net": "this host answers only on some addresses of 127.0.0.0/8",
+}
+
+
+def open_module(text: str) -> ModuleTarget:
+    """Open what stands after `module:`: a file, a folder with `sockets.py`, or a name that can be imported.
+
+    Raises:
+        TargetError: there is no such file, folder or name.
+    """
+    return ModuleTarget(f"module:{text}", _find(text), language="Python")
+
+
+def open_kernel() -> ModuleTarget:
+    """Open this host's own sockets behind the agent, for cases whose actors are processes."""
+    return ModuleTarget("host", {"kind": "kernel"}, language="C")
+
+
+def _find(text: str) -> dict[str, str]:
+    path = Path(text)
+    if path.is_dir():
+        path = path / _FILE
+        if not path.is_file():
+            there = ", ".join(sorted(entry.name for entry in path.parent.iterdir())[:8]) or "nothing"
+            raise TargetError(f"{text}: expected a file {_FILE} in the folder, found {there}")
+    if path.is_file():
+        return {"kind": "file", "path": str(path.resolve())}
+    if text.endswith(".py") or os.sep in text:
+        raise TargetError(f"{text}: there is no such file or folder")
+    if not all(part.isidentifier() for part in text.split(".")) or not _is_importable(text.partition(".")[0]):
+        raise TargetError(f"{text}: there is no such file or folder, and no module of that name can be imported")
+    return {"kind": "name", "name": text}
+
+
+def _is_importable(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+class ModuleTarget:
+    """An implementation of sockets in Python, behind an agent."""
+
+    def __init__(self, name: str, spec: Mapping[str, str], *, language: str, own_net: bool = True) -> None:
+        """Start the host, and load the module once to see what it has."""
+        self._name = name
+        self._spec = spec
+        self._wants_net = own_net
+        self._host = Host(spec, own_net=own_net)
+        try:
+            with self._session(lambda _: {}) as session:
+                self._profile = _profile(name, self._host.ready, session.loaded, language)
+        except BaseException:
+            self._host.close()
+            raise
+
+    @property
+    def profile(self) -> Profile:
+        """What the module has, as far as it could be loaded; a module that cannot be is taken at full."""
+        return self._profile
+
+    @contextmanager
+    def session(self, case: Case) -> Iterator[ModuleSession]:
+        """Fork a cell for the case; at the end nothing is left of it."""
+        own_net = "own-net" in self._profile.features
+        with self._session(lambda folder: addresses.allot(case, folder, own_net=own_net)) as session:
+            yield session
+
+    def close(self) -> None:
+        """End the host."""
+        self._host.close()
+
+    @contextmanager
+    def _session(self, allot: _Allot) -> Iterator[ModuleSession]:
+        folder = Path(tempfile.mkdtemp(prefix="sk-"))  # short: the path of a socket may have 107 bytes
+        try:
+            allotted = allot(folder)
+            cell = self._begin(folder)
+            try:
+                session = ModuleSession(cell, allotted)
+                session.load()
+                yield session
+            finally:
+                self._end(cell)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _begin(self, folder: Path) -> Cell:
+        try:
+            return self._host.begin(folder)
+        except HostGoneError:
+            self._restart()
+        try:
+            return self._host.begin(folder)
+        except HostGoneError as error:
+            raise TargetError(f"{self._name}: no process can be made for a case: {error}") from error
+
+    def _end(self, cell: Cell) -> None:
+        try:
+            cell.close()
+        except HostGoneError:
+            self._restart()
+
+    def _restart(self) -> None:
+        self._host.close()
+        self._host = Host(self._spec, own_net=self._wants_net)

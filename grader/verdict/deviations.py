@@ -1,0 +1,27 @@
+"""Known deviations laid over verdicts, strictly both ways.
+
+A listed case that fails is UNSUPPORTED with the listed reason. A listed case that passes means that
+the list is wrong, and that is ours to mend: UNRESOLVED, until the line is taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from grader.model.deviations import Deviation
+from grader.model.verdicts import Cause, Result, Verdict
+
+
+def apply(deviations: Sequence[Deviation], result: Result) -> Result:
+    """Give the result as it stands in the light of what is known of its target."""
+    known = next((one for one in deviations if one.covers(result.case)), None)
+    if known is None:
+        return result
+    if result.verdict is Verdict.FAIL:
+        reason = f"known deviation: {known.reason} ({known.source})"
+        return replace(result, verdict=Verdict.UNSUPPORTED, cause=Cause.DEVIATION, reason=reason)
+    if result.verdict is Verdict.PASS:
+        reason = f"{known.mark}: this case is listed as a deviation and passes; take it out of the list"
+        return replace(result, verdict=Verdict.UNRESOLVED, cause=Cause.INVALID_SUITE, reason=reason)
+    return result

@@ -1,0 +1,234 @@
+"""Does an outcome fit an expectation? Pure functions; nothing here knows how the outcome came about."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+
+from grader.bindings import Names
+from grader.model.expectations import (
+    AddressLike,
+    Alternative,
+    Anything,
+    Between,
+    BytesLike,
+    Exactly,
+    Failure,
+    Matcher,
+    Not,
+    OneOf,
+    Pattern,
+    SetLike,
+    Signalled,
+    StillPending,
+    Success,
+    Unnamed,
+    Whatever,
+)
+from grader.model.outcomes import Ended, Failed, Outcome, Pending, Succeeded
+from grader.model.scenarios import Step
+from grader.model.values import InetAddress, Plain, UnixAddress
+from grader.model.verdicts import Decision
+
+# Symbols that are one number on the systems we know; a target may bring more.
+# Source: POSIX.1-2024 <errno.h>: EAGAIN and EWOULDBLOCK, ENOTSUP and EOPNOTSUPP may be the same.
+_ONE_NUMBER = {"EWOULDBLOCK": "EAGAIN", "ENOTSUP": "EOPNOTSUPP"}
+
+
+def fits_pattern(pattern: Pattern, outcome: Outcome, names: Names) -> bool:
+    """Say whether an outcome is of this pattern."""
+    match pattern:
+        case Whatever():
+            return True
+        case Success(fields):
+            return isinstance(outcome, Succeeded) and _fits_fields(fields, outcome.fields, names)
+        case Failure(errnos, signal):
+            return isinstance(outcome, Failed) and _fits_failure(errnos, signal, outcome)
+        case Signalled(signal):
+            if isinstance(outcome, (Succeeded, Failed)):
+                return signal in outcome.signals
+            return isinstance(outcome, Ended) and outcome.how == "signal" and outcome.name == signal
+        case StillPending():
+            return isinstance(outcome, Pending)
+
+
+def _fits_failure(errnos: tuple[str, ...], signal: str | None, outcome: Failed) -> bool:
+    wanted = {canonical_errno(name) for name in errnos}
+    if wanted and canonical_errno(outcome.errno) not in wanted:
+        return False
+    if signal is None:
+        return True
+    return not outcome.signals if signal == "none" else signal in outcome.signals
+
+
+def canonical_errno(name: str) -> str:
+    """Give the one name used for an errno that has several."""
+    return _ONE_NUMBER.get(name, name)
+
+
+def _fits_fields(
+    fields: tuple[tuple[str, Matcher], ...], seen: Mapping[str, Plain], names: Names
+) -> bool:
+    return all(name in seen and fits_value(matcher, seen[name], names) for name, matcher in fields)
+
+
+def fits_value(matcher: Matcher, seen: Plain, names: Names) -> bool:
+    """Say whether a field's value is as wanted."""
+    match matcher:
+        case Anything():
+            return True
+        case Exactly(value):
+            return same(seen, names.resolve(value))
+        case OneOf(values):
+            return any(same(seen, names.resolve(value)) for value in values)
+        case Not(inner):
+            return not fits_value(inner, seen, names)
+        case Between(low, high):
+            return _is_between(seen, names.resolve(low), names.resolve(high))
+        case BytesLike(how, value):
+            return isinstance(seen, bytes) and _BYTES[how](seen, names.resolve(value))
+        case SetLike(how, values):
+            return isinstance(seen, tuple) and _SETS[how](seen, [names.resolve(value) for value in values])
+        case AddressLike():
+            return _fits_address(matcher, seen, names)
+        case Unnamed():
+            return is_unnamed(seen)
+
+
+def same(one: Plain, other: Plain) -> bool:
+    """Compare two values; addresses by family, address, port and scope, never by their text."""
+    if isinstance(one, InetAddress) and isinstance(other, InetAddress):
+        return (ipaddress.ip_address(one.ip), one.port, one.scope) == (
+            ipaddress.ip_address(other.ip),
+            other.port,
+            other.scope,
+        )
+    if isinstance(one, str) and isinstance(other, bytes):
+        return one.encode() == other
+    if isinstance(one, bytes) and isinstance(other, str):
+        return one == other.encode()
+    return type(one) is type(other) and one == other
+
+
+def _is_between(seen: Plain, low: Plain, high: Plain) -> bool:
+    if isinstance(seen, bool) or not isinstance(seen, (int, float)):
+        return False
+    return (not isinstance(low, (int, float)) or seen >= low) and (not isinstance(high, (int, float)) or seen <= high)
+
+
+def _as_bytes(value: Plain) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+_BYTES: dict[str, Callable[[bytes, Plain], bool]] = {
+    "starts": lambda seen, value: seen.startswith(_as_bytes(value)),
+    "ends": lambda seen, value: seen.endswith(_as_bytes(value)),
+    "prefix_of": lambda seen, value: _as_bytes(value).startswith(seen),
+    "length": lambda seen, value: len(seen) == value,
+    "sha256": lambda seen, value: hashlib.sha256(seen).hexdigest() == value,
+}
+
+
+def _has_all(seen: Sequence[Plain], wanted: Sequence[Plain]) -> bool:
+    return all(any(same(item, value) for item in seen) for value in wanted)
+
+
+_SETS: dict[str, Callable[[Sequence[Plain], Sequence[Plain]], bool]] = {
+    "exact": lambda seen, wanted: len(set(seen)) == len(set(wanted)) and _has_all(seen, wanted),
+    "has": _has_all,
+    "lacks": lambda seen, unwanted: not any(same(item, value) for item in seen for value in unwanted),
+}
+
+
+def _fits_address(matcher: AddressLike, seen: Plain, names: Names) -> bool:
+    if isinstance(seen, InetAddress):
+        return matcher.path is None and all(
+            part is None or _fits_part(part, value, names)
+            for part, value in ((matcher.ip, seen.ip), (matcher.port, seen.port))
+        )
+    if isinstance(seen, UnixAddress):
+        return (
+            matcher.ip is None
+            and matcher.port is None
+            and (matcher.path is None or fits_value(matcher.path, seen.path, names))
+        )
+    return False
+
+
+def _fits_part(part: Matcher, seen: Plain, names: Names) -> bool:
+    """Match one part of an address; an ip is compared as an address, `::1` and `0:0:0:0:0:0:0:1` alike."""
+    if isinstance(part, Exactly) and isinstance(seen, str):
+        wanted = names.resolve(part.value)
+        if isinstance(wanted, str):
+            return ipaddress.ip_address(seen) == ipaddress.ip_address(wanted)
+    return fits_value(part, seen, names)
+
+
+def is_unnamed(seen: Plain) -> bool:
+    """Say whether an address is the unspecified one: wildcard and port 0, or an empty AF_UNIX name."""
+    if isinstance(seen, InetAddress):
+        return seen.port == 0 and ipaddress.ip_address(seen.ip).is_unspecified
+    return isinstance(seen, UnixAddress) and not seen.path and seen.abstract is None
+
+
+def alternative_for(step: Step, outcome: Outcome, names: Names) -> Alternative | None:
+    """Give the alternative of the step's expectation that the outcome fits, the first in order."""
+    return next((one for one in step.expect.alternatives if fits_pattern(one.pattern, outcome, names)), None)
+
+
+def fits_step(step: Step, outcome: Outcome, names: Names) -> bool:
+    """Say whether an outcome is what its step had to give."""
+    expect = step.expect
+    if expect.blocks:
+        return isinstance(outcome, Pending)
+    if step.op == "still_blocked":
+        return isinstance(outcome, Pending)
+    if step.op == "race" and isinstance(outcome, Succeeded):
+        wanted = {"returned": expect.returned, "pending": expect.pending}
+        return all(value is None or outcome.fields[name] == value for name, value in wanted.items())
+    if step.op in ASSERTIONS and isinstance(outcome, Succeeded):
+        values = outcome.fields["values"]
+        return isinstance(values, tuple) and ASSERTIONS[step.op](values)
+    return (alternative_for(step, outcome, names) is not None) != expect.negated
+
+
+def decide(step: Step, outcome: Outcome, names: Names) -> Decision:
+    """Say whether the case goes on after this outcome, or an `eventually` may stop trying."""
+    if fits_step(step, outcome, names):
+        return Decision.MATCHED
+    hopeless = step.give_up_on is not None and fits_pattern(step.give_up_on, outcome, names)
+    return Decision.HOPELESS if hopeless else Decision.DIFFERENT
+
+
+def _all_distinct(values: Sequence[Plain]) -> bool:
+    return not any(same(one, other) for at, one in enumerate(values) for other in values[at + 1 :])
+
+
+def _all_same(values: Sequence[Plain]) -> bool:
+    return all(same(values[0], other) for other in values[1:])
+
+
+ASSERTIONS: dict[str, Callable[[Sequence[Plain]], bool]] = {
+    "distinct": _all_distinct,
+    "same": _all_same,
+    "equal": _all_same,
+    "bytes_prefix": lambda values: _as_bytes(values[1]).startswith(_as_bytes(values[0])),
+}
+
+
+def fits_in_any_order(patterns: Sequence[Pattern], outcomes: Sequence[Outcome], names: Names) -> bool:
+    """Say whether the outcomes can be paired with the patterns, one to one."""
+    if len(patterns) != len(outcomes):
+        return False
+    return _can_pair(list(patterns), list(outcomes), names)
+
+
+def _can_pair(patterns: list[Pattern], outcomes: list[Outcome], names: Names) -> bool:
+    if not outcomes:
+        return True
+    first, *others = outcomes
+    return any(
+        fits_pattern(pattern, first, names) and _can_pair(patterns[:at] + patterns[at + 1 :], others, names)
+        for at, pattern in enumerate(patterns)
+    )
