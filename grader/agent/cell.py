@@ -7,6 +7,7 @@ thread of its own, or a process forked from here that inherits every open socket
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import queue
 import sys
@@ -21,7 +22,8 @@ from grader.agent.implementation import Implementation, exception
 _FIRST_OF_OURS = 200
 
 _fork, _waitpid, _exit, _getpid = os.fork, os.waitpid, os._exit, os.getpid
-_native_id = threading.get_native_id
+_pipe, _close, _write, _fcntl = os.pipe, os.close, os.write, fcntl.fcntl
+_native_id, _Thread, _Queue = threading.get_native_id, threading.Thread, queue.SimpleQueue
 _describe_exit = os.waitstatus_to_exitcode
 
 
@@ -50,8 +52,8 @@ def enter(begin: dict[str, Any], descriptors: list[int], spec: dict[str, str], *
 
 
 def _move_up(descriptor: int) -> int:
-    moved: int = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_OF_OURS)
-    os.close(descriptor)
+    moved: int = _fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_OF_OURS)
+    _close(descriptor)
     return moved
 
 
@@ -59,9 +61,14 @@ def _redirect(output: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.closerange(3, _FIRST_OF_OURS)
-    for stream in (sys.stdout, sys.stderr):
-        # Written through: a killed process flushes nothing.
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[union-attr]  # text streams in every process we start
+    sys.stdout = sys.__stdout__ = _unbuffered(1)  # type: ignore[misc]  # Final in the stubs only
+    sys.stderr = sys.__stderr__ = _unbuffered(2)
+
+
+def _unbuffered(descriptor: int) -> io.TextIOWrapper:
+    """Give a text stream that keeps nothing back: a process that is killed flushes nothing."""
+    raw = io.FileIO(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[arg-type]  # as `python -u` does
 
 
 def _settle(directory: str) -> None:
@@ -114,9 +121,9 @@ class Cell:
 
     def _thread(self, actor: str) -> queue.SimpleQueue[dict[str, Any]]:
         if actor not in self._threads:
-            calls: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+            calls: queue.SimpleQueue[dict[str, Any]] = _Queue()
             self._threads[actor] = calls
-            threading.Thread(target=self._serve, args=(calls,), name=actor, daemon=True).start()
+            _Thread(target=self._serve, args=(calls,), name=actor, daemon=True).start()
         return self._threads[actor]
 
     def _serve(self, calls: queue.SimpleQueue[dict[str, Any]]) -> None:
@@ -127,25 +134,25 @@ class Cell:
         if actor not in self._processes:
             self._processes[actor] = self._start_process(actor)
         try:
-            os.write(self._processes[actor], line)
+            _write(self._processes[actor], line)
         except BrokenPipeError:  # it has ended; the thread that waits for it says how
             return
 
     def _start_process(self, actor: str) -> int:
         """Fork an actor that has every socket of this moment; give the pipe on which it takes its calls."""
-        reader, writer = (_move_up(descriptor) for descriptor in os.pipe())
+        reader, writer = (_move_up(descriptor) for descriptor in _pipe())
         self._channel.share()
         with self._channel.lock:  # no other thread is half-way through a line
             pid = _fork()
         if pid == 0:
             self._become_child(reader, writer)
-        os.close(reader)
-        threading.Thread(target=self._report_end, args=(actor, pid), name=f"end of {actor}", daemon=True).start()
+        _close(reader)
+        _Thread(target=self._report_end, args=(actor, pid), name=f"end of {actor}", daemon=True).start()
         return writer
 
     def _become_child(self, reader: int, writer: int) -> None:
         for descriptor in (writer, *self._processes.values()):
-            os.close(descriptor)
+            _close(descriptor)
         self._channel.take_over(reader)
         self._is_child = True
         self.run()

@@ -144,7 +144,7 @@ def _inet_in(call: str, address: tuple[Any, ...]) -> dict[str, Any]:
         ip = _inet_ntop(family, _inet_pton(family, text))
     except (OSError, ValueError):
         raise WrongResultError(f"{call}() gave {shown(address)}: {text!r} is not an IP address") from None
-    scope = address[3] if len(address) == 4 and is_number(address[3]) else 0  # noqa: PLR2004 - the IPv6 form
+    scope = address[3] if len(address) == 4 and is_number(address[3]) else 0
     return {"ip": ip, "port": int(port), "scope": int(scope)}
 
 
@@ -154,4 +154,4 @@ def shown(value: object) -> str:
         text = repr(value)
     except BaseException:  # noqa: BLE001 - `__repr__` is student code too
         text = f"something of type {type(value).__name__}"
-    return printable(text if len(text) <= 80 else f"{text[:77]}...")  # noqa: PLR2004 - one line of a report
+    return printable(text if len(text) <= 80 else f"{text[:77]}...")

@@ -98,7 +98,7 @@ class Functions:
         word = self._constants.word
         domain = args.get("domain") or "unix"
         pair = self._raw("socketpair", word(domain), word(args["type"]), word(args.get("proto")))
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:  # noqa: PLR2004 - a pair
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise WrongResultError(f"socketpair() gave {shown(pair)}, expected (descriptor, descriptor)")
         sock, other = (self._new("socketpair", end, args["type"]) for end in pair)
         return {"sock": sock, "other": other}
@@ -114,7 +114,7 @@ class Functions:
     def accept(self, args: Fields) -> Fields:
         """Call `accept(fd) -> (fd, addr)`."""
         pair = self._raw("accept", args["sock"])
-        if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004 - a pair
+        if not isinstance(pair, tuple) or len(pair) != 2:
             raise WrongResultError(f"accept() gave {shown(pair)}, expected (descriptor, address)")
         kind = self._types.get(args["sock"], "stream")
         sock = self._new("accept", pair[0], kind, nonblock=bool(args.get("nonblock")))
@@ -153,7 +153,7 @@ class Functions:
     def recvfrom(self, args: Fields) -> Fields:
         """Call `recvfrom(fd, size, flags) -> (data, addr)`."""
         pair = self._raw("recvfrom", args["sock"], args["size"], self._flags(args))
-        if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004 - a pair
+        if not isinstance(pair, tuple) or len(pair) != 2:
             raise WrongResultError(f"recvfrom() gave {shown(pair)}, expected (data, address)")
         fields = self._received("recvfrom", args, pair[0], args["size"])
         return {**fields, "peer": address_in("recvfrom", pair[1])}
@@ -162,7 +162,7 @@ class Functions:
         """Call `recvmsg(fd, sizes, flags) -> (data, flags, addr)`."""
         sizes = _sizes(args)
         triple = self._raw("recvmsg", args["sock"], sizes, self._flags(args))
-        if not isinstance(triple, tuple) or len(triple) != 3:  # noqa: PLR2004 - three things
+        if not isinstance(triple, tuple) or len(triple) != 3:
             raise WrongResultError(f"recvmsg() gave {shown(triple)}, expected (data, flags, address)")
         fields = self._received("recvmsg", args, triple[0], sum(sizes))
         flags, peer = self._constants.flag_words(triple[1]), address_in("recvmsg", triple[2])
@@ -250,7 +250,7 @@ def _sizes(args: Fields) -> list[int]:
 
 
 def _is_pair_of_numbers(item: object) -> bool:
-    return isinstance(item, tuple) and len(item) == 2 and all(map(is_number, item))  # noqa: PLR2004 - a pair
+    return isinstance(item, tuple) and len(item) == 2 and all(map(is_number, item))
 
 
 _CALLS: dict[str, Callable[[Functions, Fields], Fields]] = {op: getattr(Functions, op) for op in FUNCTIONS}

@@ -83,7 +83,7 @@ class ObjectsAsFunctions:
 
     def _accept(self, fd: int) -> Any:
         pair = self._object(fd).accept()
-        if not isinstance(pair, tuple) or len(pair) != 2 or not hasattr(pair[0], "recv"):  # noqa: PLR2004 - a pair
+        if not isinstance(pair, tuple) or len(pair) != 2 or not hasattr(pair[0], "recv"):
             raise WrongResultError(f"accept() gave {shown(pair)}, expected (socket, address)")
         return self._enter(pair[0]), pair[1]
 
@@ -108,7 +108,7 @@ class ObjectsAsFunctions:
     def _recvmsg(self, fd: int, sizes: list[int], flags: int) -> Any:
         buffers = [bytearray(size) for size in sizes]
         found = self._object(fd).recvmsg_into(buffers, 0, flags)
-        if not isinstance(found, tuple) or len(found) != 4 or not isinstance(found[0], int):  # noqa: PLR2004 - its form
+        if not isinstance(found, tuple) or len(found) != 4 or not isinstance(found[0], int):
             raise WrongResultError(f"recvmsg_into() gave {shown(found)}, expected (count, ancillary, flags, address)")
         return b"".join(buffers)[: found[0]], found[2], found[3]
 
@@ -151,5 +151,6 @@ class ObjectsAsFunctions:
 
     def _select(self, read: list[int], write: list[int], exceptional: list[int], timeout: float | None) -> Any:
         names = {self._real(fd): fd for fd in (*read, *write, *exceptional)}
-        lists = [[self._real(fd) for fd in watched] for watched in (read, write, exceptional)]
-        return tuple([names[number] for number in found] for found in select.select(*lists, timeout))
+        readers, writers, others = ([self._real(fd) for fd in watched] for watched in (read, write, exceptional))
+        found = select.select(readers, writers, others, timeout)
+        return tuple([names[number] for number in numbers] for numbers in found)

@@ -20,7 +20,7 @@ LINE_LIMIT = 1 << 20  # bytes; more is refused by the other end
 CLOSED_EXIT = 86  # says: a descriptor of ours was closed under us
 _CHUNK = 1 << 16
 
-_read, _write, _exit, _lockf = os.read, os.write, os._exit, fcntl.lockf
+_read, _write, _close, _exit, _lockf = os.read, os.write, os.close, os._exit, fcntl.lockf
 _b64encode, _b64decode = base64.b64encode, base64.b64decode
 
 
@@ -88,7 +88,7 @@ class Channel:
     def take_over(self, commands: int) -> None:
         """Read from another pipe, after a fork."""
         self.lock = threading.Lock()
-        os.close(self.commands)
+        _close(self.commands)
         self.commands = commands
 
     def _take(self) -> bytes:

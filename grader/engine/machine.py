@@ -34,6 +34,10 @@ _LOOPING_SHARE = 0.5
 # (code that naps and looks again): long enough to catch most code that gives up, harmless to correct code.
 _SETTLE_S = 0.05
 _UNSEEN_S = 1.0
+# How often a call that nothing can wake any more is looked at before its deadline.
+_GLANCE_S = 0.05
+_TIMED_CALLS = frozenset({"connect", "close"})
+_TIME_LIMITS = frozenset({"SO_RCVTIMEO", "SO_SNDTIMEO", "SO_LINGER"})
 # Between two tries of an `eventually`.
 _BREATH_S = 0.001
 
@@ -61,6 +65,7 @@ class Machine:
         self._flights: dict[int, _Flight] = {}
         self._started: dict[str, _Flight] = {}
         self._gone: Outcome | None = None
+        self._sets_time_limits = any(step.args.get("name") in _TIME_LIMITS for step in case.every_step())
 
     def run(self) -> Script[None]:
         """Run the steps in order until one ends in another way than it had to."""
@@ -186,21 +191,40 @@ class Machine:
     def _await(self, flight: _Flight, within_s: float) -> Script[Outcome]:
         """Wait until the flight lands, or until its state says that it will not."""
         until = self._after(within_s)
-        moved = 0
+        moved, last_seen = 0, ""
         while flight.outcome is None:
-            reply = yield Await(until)
+            reply = yield Await(until if self._has_timers(flight) else min(until, self._after(_GLANCE_S)))
             if isinstance(reply, Answer):
                 yield from self._land(reply)
                 continue
-            look = _look((yield LookAt(flight.call)))
-            given_up = self._give_up(look, within_s, moved)
+            if self._clock() < until:
+                # Everybody asleep without a time limit, twice the same: nobody is left to wake anybody.
+                asleep = yield from self._all_asleep()
+                given_up = Pending("blocked", asleep) if asleep and asleep == last_seen else None
+                last_seen = asleep
+            else:
+                given_up = self._give_up(_look((yield LookAt(flight.call))), within_s, moved)
+                moved += 1
+                until = self._after(within_s)
             if given_up is not None:
                 del self._flights[flight.call]
                 flight.outcome = given_up
                 self.events.append(Returned(flight.call, given_up, self._clock()))
-            moved += 1
-            until = self._after(within_s)
         return flight.outcome
+
+    def _all_asleep(self) -> Script[str]:
+        """Give the evidence that every pending call sleeps and no clock will wake it, or an empty text."""
+        seen: list[str] = []
+        for call in list(self._flights):
+            look = _look((yield LookAt(call)))
+            if look.state != "blocked" or look.timed:
+                return ""
+            seen.append(look.evidence)
+        return "; ".join(seen)
+
+    def _has_timers(self, flight: _Flight) -> bool:
+        """Say whether the kernel may end the call by itself: a handshake tried again, or a time limit set."""
+        return self._sets_time_limits or any(one.step.op in _TIMED_CALLS for one in (flight, *self._flights.values()))
 
     def _give_up(self, look: Look, within_s: float, moved: int) -> Outcome | None:
         """Say what a passed deadline means, or None to wait on."""

@@ -52,8 +52,8 @@ _TIMEOUTS: Mapping[str, tuple[int, Callable[[int], bool]]] = {
     "nanosleep": (0, _always),
     "clock_nanosleep": (0, _always),
     **{name: (index, bool) for name, index in (("ppoll", 2), ("rt_sigtimedwait", 2))},
-    **{name: (3, bool) for name in ("futex", "futex_waitv", "epoll_pwait2")},
-    **{name: (4, bool) for name in ("select", "pselect6", "recvmmsg", "futex_wait")},
+    **dict.fromkeys(("futex", "futex_waitv", "epoll_pwait2"), (3, bool)),
+    **dict.fromkeys(("select", "pselect6", "recvmmsg", "futex_wait"), (4, bool)),
 }
 # Signals that end a wait without anybody's doing: a handler for one means that a timer may be armed.
 # Source: signal(7): SIGALRM, SIGVTALRM, SIGPROF, SIGIO, by bit of SigCgt.
@@ -65,12 +65,13 @@ class Sight:
     """What a thread was seen doing.
 
     `state` is `blocked`, `busy`, or `unknown` where /proc does not say. `timed` means that a wait ends by
-    itself, so being blocked now does not mean staying so.
+    itself, so being blocked now does not mean staying so. `call` is what a blocked thread sleeps in.
     """
 
     state: str
     evidence: str = ""
     timed: bool = False
+    call: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,10 @@ def _look(tid: int, threads: Callable[[], list[tuple[int, int]]], quiet: str, *,
     timed = [number for number, thread in second.items() if thread is not None and thread.timed]
     evidence = f"thread {tid} asleep in {mine.name} (system call {mine.call}), {quiet}"
     if timers_of and _may_have_timer(timers_of):
-        return Sight("blocked", f"{evidence}; the process handles a timer's signal", timed=True)
+        return Sight("blocked", f"{evidence}; the process handles a timer's signal", timed=True, call=mine.name)
     if timed:
-        return Sight("blocked", f"{evidence}; the wait of thread {timed[0]} ends by itself", timed=True)
-    return Sight("blocked", evidence)
+        return Sight("blocked", f"{evidence}; the wait of thread {timed[0]} ends by itself", timed=True, call=mine.name)
+    return Sight("blocked", evidence, call=mine.name)
 
 
 def _scan(threads: Iterable[tuple[int, int]]) -> dict[int, _Snapshot | None]:

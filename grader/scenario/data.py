@@ -11,7 +11,7 @@ from grader.model.values import Concat, Ref
 from grader.scenario.atoms import integer, items, known_keys, mapping, text
 from grader.scenario.complaints import shown, wrong
 from grader.scenario.read import Mapping, Node, Scalar
-from grader.scenario.scopes import Scope, is_open_reference, is_reference
+from grader.scenario.scopes import Scope, Source, is_open_reference, is_reference
 
 DATA_KEYS = ("hex", "repeat", "random", "file", "concat")
 
@@ -51,15 +51,15 @@ def _hex(form: Mapping, scope: Scope) -> bytes:
         raise wrong(form.items["hex"].mark, f"{shown(digits)} is not pairs of hex digits") from None
 
 
-def nearby(name: str, scope: Scope, mark: Mark) -> Path:
+def nearby(name: str, source: Source, mark: Mark) -> Path:
     """Give the file that a scenario file names, relative to itself.
 
     Raises:
         ScenarioError: it is no regular file, or outside the folder that is being loaded.
     """
     try:
-        path = (scope.source.path.parent / name).resolve()
-        inside = not Path(name).is_absolute() and path.is_relative_to(scope.source.root)
+        path = (source.path.parent / name).resolve()
+        inside = not Path(name).is_absolute() and path.is_relative_to(source.root)
         if inside and path.is_file():
             return path
     except (OSError, ValueError):  # a NUL, or a name too long
@@ -106,7 +106,7 @@ def _random(form: Mapping, scope: Scope) -> bytes:
 def _file(form: Mapping, scope: Scope) -> bytes:
     known_keys(form, ("file",), "data")
     node = form.items["file"]
-    path = nearby(text(node, "a path"), scope, node.mark)
+    path = nearby(text(node, "a path"), scope.source, node.mark)
 
     def content() -> bytes:
         scope.table.allowance.texts.append(path.read_bytes())

@@ -24,6 +24,7 @@ class Form(StrEnum):
     LEVEL = "level"
     TEXTS = "texts"
     IDS = "ids"
+    CLAIMS = "claims"
     TAGS = "tags"
     FEATURES = "features"
     INVARIANTS = "invariants"
@@ -96,7 +97,7 @@ SHAPES: dict[str, tuple[Key, ...]] = {
         Key("title", Form.TEXT, True, "one sentence in the indicative that says the fact"),
         Key("why", Form.TEXT, doc="why the fact matters, for the student"),
         Key("spec", Form.TEXTS, doc="where the fact is written"),
-        Key("claims", Form.IDS, doc="claims of the lecture that it rests on, ids of `claims.yaml`"),
+        Key("claims", Form.CLAIMS, doc="claims of the lecture that it rests on, ids of `claims.yaml`"),
         Key("behaviours", Form.IDS, doc="ids of the catalogue of behaviours"),
         Key("level", Form.LEVEL, doc="core, standard or extended"),
         Key("points", Form.NUMBER, doc="points; 1 if nothing is said"),

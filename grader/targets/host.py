@@ -28,7 +28,7 @@ from grader.ops import FEATURES, OPERATIONS
 from grader.sandbox import netns
 from grader.sandbox.introspect import look_at_thread
 from grader.targets.addresses import PATH_OPS, allot, path_operation
-from grader.targets.module import open_agent
+from grader.targets.module import open_kernel
 from grader.targets.protocol import Answer, Call, Look, Profile, Session, Target
 from grader.targets.translate import args_to_wire, fields_from_wire
 
@@ -84,7 +84,7 @@ class HostTarget:
         """Open a session; cases with several processes run in an agent, because workers never fork."""
         if ActorKind.PROCESS in case.actors.values():
             if self._agent is None:
-                self._agent = open_agent("kernel")
+                self._agent = open_kernel()
             with self._agent.session(case) as session:
                 yield session
             return
@@ -134,7 +134,7 @@ class _HostSession:
     def look(self, call: int) -> Look:
         if not self._answers.empty():
             return Look("returning")
-        return look_at_thread(os.getpid(), self._doing[call].native_id)
+        return _look(self._doing[call].native_id)
 
     def output(self) -> str:
         return ""
@@ -256,10 +256,18 @@ class _Watchdog:
             watched = self._watched
             if watched is None or time.monotonic() < watched[1]:
                 continue
-            look = look_at_thread(os.getpid(), self._worker_native)
+            look = _look(self._worker_native)
             if look.state in {"blocked", "unknown"} and self._watched == watched:
                 self.fired = (watched[0], look.evidence)
                 signal.pthread_kill(self._worker, _WAKE)
+
+
+def _look(thread: int) -> Look:
+    """Look at one thread: the kernel answers its call alone, so no other thread matters."""
+    sight = look_at_thread(os.getpid(), thread)
+    if sight.call == "futex":  # it waits for Python, before its call or after it
+        return Look("busy", sight.evidence)
+    return Look(sight.state, sight.evidence, sight.timed)
 
 
 def _do_nothing(_number: int, _frame: object) -> None:

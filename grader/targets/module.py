@@ -10,29 +10,26 @@ import importlib.util
 import os
 import shutil
 import tempfile
-import time
-from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from grader.model.errors import TargetError
-from grader.model.outcomes import Broken, Ended, Outcome, Pending, Raised, Unoffered
-from grader.model.scenarios import ActorKind, Case
+from grader.model.scenarios import Case
 from grader.model.values import Address
 from grader.ops import FEATURES, OPERATIONS, Group
-from grader.sandbox import introspect
-from grader.targets import addresses, wire
-from grader.targets.processes import Cell, Host, HostGoneError, ended_process
-from grader.targets.protocol import Answer, Call, Look, Profile
+from grader.targets import addresses
+from grader.targets.processes import Cell, Host, HostGoneError
+from grader.targets.protocol import Profile
+from grader.targets.session import AgentSession
 
 _FILE = "sockets.py"  # what a submission that is a folder must hold
-_LOAD_S = 10.0  # for a module to be imported; a module of sockets has nothing to compute
 _SOCKET_OPS = frozenset(op.name for op in OPERATIONS.values() if op.group is Group.SOCKET)
 _REQUIRED = frozenset(op.name for op in OPERATIONS.values() if op.required)
 _EVERYWHERE = frozenset({"unix", "inet", "stream", "dgram", "seqpacket", "abstract", "unix-autobind"})
 _BY_LANGUAGE = frozenset({"processes", "threads", "closed-descriptors"})
+_Allot: TypeAlias = Callable[[Path], Mapping[str, Address]]
 _WHY_NOT = {
     "raw-calls": "Python checks arguments before the system sees them",
     "sigpipe": "Python ignores SIGPIPE, so the caller sees EPIPE alone",
@@ -99,7 +96,7 @@ class ModuleTarget:
         return self._profile
 
     @contextmanager
-    def session(self, case: Case) -> Iterator[ModuleSession]:
+    def session(self, case: Case) -> Iterator[AgentSession]:
         """Fork a cell for the case; at the end nothing is left of it."""
         own_net = "own-net" in self._profile.features
         with self._session(lambda folder: addresses.allot(case, folder, own_net=own_net)) as session:
@@ -110,13 +107,13 @@ class ModuleTarget:
         self._host.close()
 
     @contextmanager
-    def _session(self, allot: _Allot) -> Iterator[ModuleSession]:
+    def _session(self, allot: _Allot) -> Iterator[AgentSession]:
         folder = Path(tempfile.mkdtemp(prefix="sk-"))  # short: the path of a socket may have 107 bytes
         try:
             allotted = allot(folder)
             cell = self._begin(folder)
             try:
-                session = ModuleSession(cell, allotted)
+                session = AgentSession(cell, allotted)
                 session.load()
                 yield session
             finally:
@@ -143,3 +140,33 @@ class ModuleTarget:
     def _restart(self) -> None:
         self._host.close()
         self._host = Host(self._spec, own_net=self._wants_net)
+
+
+def _profile(name: str, ready: Mapping[str, Any], loaded: Mapping[str, Any] | None, language: str) -> Profile:
+    """Put together what host and module offer.
+
+    A required call that the module lacks counts as offered: its absence is a mistake, not a limit. So does
+    everything of a module that cannot be loaded.
+    """
+    shared = ready["shared_net"]
+    missing: dict[str, str] = dict(loaded["missing"]) if loaded else {}
+    ops = frozenset(loaded["ops"]) & _SOCKET_OPS | _REQUIRED if loaded else _SOCKET_OPS
+    own = frozenset(loaded["features"]) if loaded else _BY_LANGUAGE
+    features = (
+        _EVERYWHERE | own | frozenset(ready["features"]) | ({"own-net"} if not shared else set())
+    ) & FEATURES.keys()
+    reasons = {**_WHY_NOT, "own-net": shared, **missing}
+    absent = (FEATURES.keys() - features) | (_SOCKET_OPS - ops)
+    return Profile(
+        name=name,
+        ops=ops | addresses.PATH_OPS,
+        features=frozenset(features),
+        missing={word: reasons.get(word, "it is not offered") for word in sorted(absent)},
+        isolation=_isolation(shared),
+        language=language if language != "Python" else f"Python {ready['python']}",
+    )
+
+
+def _isolation(shared: str) -> str:
+    network = f"the host's network, because {shared}" if shared else "a network of its own"
+    return f"per case: a process with limits and without privileges, {network}"

@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from grader.model.outcomes import Failed, Outcome, Raised, Succeeded, Unoffered
 from grader.model.values import Address, InetAddress, Plain, UnixAddress
@@ -57,7 +57,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse(text: str) -> Any:
+def _refuse(text: str) -> NoReturn:
     raise ValueError(f"the number {text} is not finite")
 
 
@@ -70,7 +70,7 @@ def _int(text: str) -> int:
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_refuse, parse_int=_int)
 
 
-def to_wire(value: Plain) -> Any:
+def to_wire(value: Plain) -> object:
     """Give a plain value in the form that travels."""
     match value:
         case bytes():
@@ -98,18 +98,16 @@ def from_wire(value: object) -> Plain:
             return value
         case list():
             return tuple(from_wire(item) for item in value)
-        case {"b64": str(text)} if len(value) == 1:
-            return _bytes(text)
         case dict():
-            return _address(value)
+            return _bytes(value["b64"]) if value.keys() == {"b64"} else _address(value)
         case _:
             raise MalformedError(f"a value of type {type(value).__name__}")
 
 
-def _bytes(text: str) -> bytes:
+def _bytes(text: object) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
+        return base64.b64decode(text, validate=True)  # type: ignore[arg-type]  # anything but text is a TypeError
+    except (binascii.Error, TypeError, ValueError) as error:
         raise MalformedError(f"bytes that are not base64 ({error})") from error
 
 
@@ -117,6 +115,8 @@ def _address(value: dict[str, Any]) -> Address:
     match value:
         case {"ip": str(ip), "port": int(port), "scope": int(scope)} if len(value) == 3:
             return InetAddress(ip, port, scope)
+        case {"ip": str(ip), "port": int(port)} if len(value) == 2:
+            return InetAddress(ip, port)
         case {"path": str(path)} if len(value) == 1:
             return UnixAddress(path=path)
         case {"abstract": str(name)} if len(value) == 1:

@@ -1,0 +1,86 @@
+"""Runs sample submissions and compares what each earns with its `expected.json`, case by case.
+
+    python ci/samples.py FOLDER...            # exit 1 if any sample earns anything else
+    python ci/samples.py --write FOLDER...    # write down what it earns now, to be reviewed
+
+`expected.json` is `{"fail": {cause: [case ids, `*` for any text]}}`: exactly these cases FAIL, each with
+that cause, and no case is UNRESOLVED.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from grader.batch.executor import Order, run
+from grader.model.deviations import id_matches
+from grader.model.verdicts import Result, Verdict
+from grader.selection import select
+
+Expected = Mapping[str, Sequence[str]]
+
+
+def main() -> int:
+    """Check or write every folder that was named; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--write", action="store_true", help="write expected.json instead of comparing with it")
+    parser.add_argument("--jobs", "-j", type=int, default=multiprocessing.cpu_count())
+    arguments = parser.parse_args()
+    folders = [folder for folder in arguments.folders if (folder / "sockets.py").is_file()]
+    wrong = 0
+    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
+        for folder, results in zip(folders, pool.map(_grade, folders), strict=True):
+            if arguments.write:
+                _write(folder, results)
+            wrong += _tell(folder, results)
+    print(f"{len(folders) - wrong} of {len(folders)} samples earn exactly what they must")
+    return 1 if wrong else 0
+
+
+def _grade(folder: Path) -> list[Result]:
+    cases = select(()).cases
+    return [result for result, _ in run(cases, Order(f"module:{folder}"))]
+
+
+def _write(folder: Path, results: Sequence[Result]) -> None:
+    fails: dict[str, list[str]] = {}
+    for result in results:
+        if result.verdict is Verdict.FAIL:
+            fails.setdefault(str(result.cause), []).append(result.case)
+    judged = [result for result in results if result.verdict is not Verdict.UNSUPPORTED]
+    if len(fails) == 1 and len(next(iter(fails.values()))) == len(judged):
+        fails = {cause: ["*"] for cause in fails}
+    (folder / "expected.json").write_text(json.dumps({"fail": fails}, indent=1, sort_keys=True) + "\n")
+
+
+def _tell(folder: Path, results: Sequence[Result]) -> bool:
+    """Say how a sample did; true if it earned anything else than it must."""
+    expected: Expected = json.loads((folder / "expected.json").read_text())["fail"]
+    complaints = list(_differences(expected, results))
+    failed = sum(result.verdict is Verdict.FAIL for result in results)
+    passed = sum(result.verdict is Verdict.PASS for result in results)
+    print(f"{'WRONG' if complaints else 'ok   '} {folder}: {passed} PASS, {failed} FAIL", flush=True)
+    for complaint in complaints:
+        print(f"      {complaint}")
+    return bool(complaints)
+
+
+def _differences(expected: Expected, results: Sequence[Result]) -> Iterator[str]:
+    for result in results:
+        causes = [cause for cause, cases in expected.items() if any(id_matches(one, result.case) for one in cases)]
+        if result.verdict is Verdict.UNRESOLVED:
+            yield f"{result.case} is UNRESOLVED: {result.reason}"
+        elif result.verdict is Verdict.FAIL and str(result.cause) not in causes:
+            yield f"{result.case} fails with {result.cause}, expected {' or '.join(causes) or 'no failure'}"
+        elif result.verdict is Verdict.PASS and causes:
+            yield f"{result.case} passes, expected {' or '.join(causes)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

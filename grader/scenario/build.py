@@ -1,0 +1,249 @@
+"""Checked steps to the steps of one case: fragments and loops unrolled, every name and value in its place."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from grader.model.errors import Complaint, ScenarioError
+from grader.model.expectations import Expectation
+from grader.model.scenarios import Step
+from grader.model.values import Ref, Value
+from grader.ops import OPERATIONS, OPTIONS, Arg, Group, Kind
+from grader.scenario.atoms import integer, items, seconds, text
+from grader.scenario.complaints import Notes, did_you_mean, shown, wrong
+from grader.scenario.expects import expectation, in_any_order, mistakes, pattern
+from grader.scenario.fragments import enter
+from grader.scenario.read import Mapping, Node, Scalar, Sequence
+from grader.scenario.scopes import WINNER, Binding, Scope, name_of
+from grader.scenario.steps import StepForm
+from grader.scenario.values import convert, option_value
+from grader.scenario.words import SYSTEMS, system_of
+
+WITHIN_S = 2.0
+DEFAULTS: dict[tuple[str, str], Value] = {
+    ("socket", "proto"): 0,
+    ("socketpair", "proto"): 0,
+    ("listen", "backlog"): 16,
+    ("recv_until_eof", "limit"): 1 << 20,
+}
+FROM_AXES = ("domain", "type")  # arguments that the variables of the same name fill in
+_STRUCTURED = (Kind.STEP, Kind.STEPS, Kind.NAME, Kind.NAMES)
+_OWN_SYSTEM = system_of(sys.platform)
+
+
+@dataclass(slots=True)
+class Started:
+    """A call that was started and not yet finished: its operation, its names, where it stands."""
+
+    form: StepForm
+    binds: tuple[str, ...]
+    scope: Scope
+
+
+@dataclass(slots=True)
+class Builder:
+    """Builds the steps of one case; `forms` keeps, by the path of a step, the form it was built from."""
+
+    notes: Notes
+    actors: tuple[str, ...] = ()
+    within_s: float = WITHIN_S
+    forms: dict[str, StepForm] = field(default_factory=dict)
+    started: dict[str, Started] = field(default_factory=dict)
+    anonymous: int = 0
+
+    def steps(self, nodes: tuple[Node, ...], scope: Scope, prefix: str = "") -> tuple[Step, ...]:
+        """Build steps, one after the other; `prefix` is the path of the step that holds them and a dot."""
+        built: list[Step] = []
+        for form, inside in self._unrolled(nodes, scope):
+            with self._catching(inside):
+                inside.table.allowance.step(form.mark)
+                built.append(self._step(form, inside, f"{prefix}{len(built)}"))
+        return tuple(built)
+
+    def holds(self, node: Node, scope: Scope) -> bool:
+        """Whether a `when` holds in this case.
+
+        Raises:
+            ScenarioError: it asks for a name that is no axis, variable or `os`.
+        """
+        wanted = node.items if isinstance(node, Mapping) else {}
+        return all([self._holds_one(name, choice, node, scope) for name, choice in wanted.items()])
+
+    def _holds_one(self, name: str, choice: Node, when: Node, scope: Scope) -> bool:
+        place = when.marks[name] if isinstance(when, Mapping) else when.mark
+        choices = choice.items if isinstance(choice, Sequence) else (choice,)
+        values = [item.value for item in choices if isinstance(item, Scalar)]
+        if name in scope.variables:
+            scope.table.variables_read.add(name)
+            found, _ = scope.follow(Scalar(place, f"${name}"))
+            actual: object = found.value if isinstance(found, Scalar) else None
+        elif name == "os":
+            actual = _OWN_SYSTEM
+        else:
+            raise wrong(place, f"{shown(name)} is no axis, no variable and not `os`", did_you_mean(name, scope.variables))
+        known = SYSTEMS if name == "os" else scope.table.axes.get(name)
+        for value, item in zip(values, choices, strict=True):
+            if known and value not in known:
+                hint = did_you_mean(value, [str(word) for word in known])
+                raise wrong(item.mark, f"{shown(value)} is not a value of '{name}'", hint)
+        return any(type(value) is type(actual) and value == actual for value in values)
+
+    def _catching(self, scope: Scope) -> _Catching:
+        return _Catching(self.notes, scope)
+
+    def _unrolled(self, nodes: tuple[Node, ...], scope: Scope) -> Iterator[tuple[StepForm, Scope]]:
+        for node in nodes:
+            form = scope.source.forms[id(node)]
+            with self._catching(scope):
+                if "when" in form.modifiers and not self.holds(form.modifiers["when"], scope):
+                    continue
+                if form.op.name == "do":
+                    scope.table.allowance.step(form.mark)
+                    fragment, inside = enter(form, scope)
+                    yield from self._unrolled(fragment.steps, inside)
+                elif form.op.name == "for_each":
+                    yield from self._loop(form, scope)
+                else:
+                    yield form, scope
+
+    def _loop(self, form: StepForm, scope: Scope) -> Iterator[tuple[StepForm, Scope]]:
+        values = form.args["values"]
+        name, listed = next(iter(values.items.items())) if isinstance(values, Mapping) else ("", values)
+        found, written_in = scope.follow(listed)
+        for value in items(found, f"the values of '{name}' as a list"):
+            scope.table.allowance.step(form.mark)
+            inside = replace(scope, variables={**scope.variables, name: (value, written_in)})
+            yield from self._unrolled(items(form.args["steps"], "a list of steps"), inside)
+
+    def _step(self, form: StepForm, scope: Scope, path: str) -> Step:
+        self.forms[path] = form
+        build = _SPECIAL.get(form.op.name)
+        if build is not None:
+            return build(self, form, scope, path)
+        return self._call(form, scope, path)
+
+    def _call(self, form: StepForm, scope: Scope, path: str) -> Step:
+        """Build a step whose operation is one call."""
+        given = form.modifiers
+        actor = self._actor(form, scope)
+        args = self._arguments(form, scope)
+        nested_node = given.get("blocks_until") or given.get("overlaps")
+        nested = self.steps(nested_node.items, scope, f"{path}.") if isinstance(nested_node, Sequence) else ()
+        binds = self._binds(form, scope)
+        start = scope.outer(name_of(given["start"], scope, "a name")) if "start" in given else None
+        if start is None:
+            self._bind(form, binds, scope)
+        elif start in self.started:
+            raise wrong(form.at("start"), f"a call named '{start}' was started before", code="L1")
+        else:
+            self.started[start] = Started(form, binds, scope)
+        return self._judged(
+            Step(
+                path,
+                form.op.name,
+                form.mark,
+                args,
+                called_from=scope.called_from,
+                actor=actor,
+                binds=binds,
+                nested=nested,
+                release="blocks_until" in given,
+                start=start,
+            ),
+            form,
+            form,
+            scope,
+        )
+
+    def _judged(self, step: Step, form: StepForm, asked: StepForm, scope: Scope) -> Step:
+        """Add what a step must give; `asked` is the form of the call whose outcome it is."""
+        given = form.modifiers
+        op, option = asked.op.name, self._option(asked, scope)
+        found: dict[str, object] = {"within_s": self._time(given, "within") or self.within_s}
+        for key in ("hold", "eventually"):
+            if key in given:
+                found[f"{key}_s"] = self._time(given, key)
+        if "expect" in given:
+            with self._catching(scope):
+                found["expect"] = expectation(given["expect"], op, scope, lambda when: self.holds(when, scope), option)
+        if "give_up_on" in given:
+            with self._catching(scope):
+                found["give_up_on"] = pattern(given["give_up_on"], op, scope, option)
+        if "mistakes" in given:
+            with self._catching(scope):
+                found["mistakes"] = mistakes(given["mistakes"], op, scope, option)
+        if "note" in given:
+            found["note"] = text(given["note"])
+        return replace(step, **found)  # type: ignore[arg-type]  # the keys are fields of Step, each with its type
+
+    def _time(self, given: dict[str, Node], key: str) -> float | None:
+        return seconds(given[key]) if key in given else None
+
+    def _option(self, form: StepForm, scope: Scope) -> str | None:
+        if form.op.name not in ("getsockopt", "setsockopt"):
+            return None
+        node, _ = scope.follow(form.args["name"])
+        return str(node.value) if isinstance(node, Scalar) and node.value in OPTIONS else None
+
+    def _actor(self, form: StepForm, scope: Scope) -> str:
+        given = form.modifiers
+        if "by" in given:
+            name = name_of(given["by"], scope, "the name of an actor")
+            if name not in self.actors:
+                known = did_you_mean(name, self.actors)
+                raise wrong(form.at("by"), f"there is no actor '{name}'", known or "declare it under `actors`")
+            return name
+        expect = given.get("expect")
+        waits = isinstance(expect, Scalar) and expect.value == "blocks"
+        if waits or any(key in given for key in ("blocks_until", "overlaps", "start")):
+            return self._anonymous()
+        return "main"
+
+    def _anonymous(self) -> str:
+        self.anonymous += 1
+        return f"anon{self.anonymous}"
+
+    def _arguments(self, form: StepForm, scope: Scope) -> dict[str, Value]:
+        args: dict[str, Value] = {}
+        for arg in form.op.args:
+            if arg.kind in _STRUCTURED:
+                continue
+            with self._catching(scope):
+                if arg.name in form.args:
+                    args[arg.name] = self._argument(form, arg, scope)
+                elif arg.name in FROM_AXES and form.op.name in ("socket", "socketpair"):
+                    args[arg.name] = self._from_axis(form, arg, scope)
+                elif (form.op.name, arg.name) in DEFAULTS:
+                    args[arg.name] = DEFAULTS[form.op.name, arg.name]
+        if form.op.name in ("socket", "socketpair"):
+            scope.table.needs.update(str(args[key]) for key in FROM_AXES if isinstance(args.get(key), str))
+        return args
+
+    def _argument(self, form: StepForm, arg: Arg, scope: Scope) -> Value:
+        node = form.args[arg.name]
+        if arg.kind is Kind.VALUE:
+            return option_value(node, self._option(form, scope), scope)
+        if arg.name == "proc":
+            return Ref(scope.find(name_of(node, scope, "the bare name of a process"), None, node.mark))
+        return convert(node, arg, scope)
+
+    def _from_axis(self, form: StepForm, arg: Arg, scope: Scope) -> Value:
+        if arg.name not in scope.variables:
+            hint = f"give it here, or give the scenario an axis '{arg.name}'"
+            raise wrong(form.mark, f"'{form.op.name}' needs '{arg.name}'", hint)
+        return convert(Scalar(form.mark, f"${arg.name}"), arg, scope)
+
+    def _binds(self, form: StepForm, scope: Scope) -> tuple[str, ...]:
+        arg = form.op.arg("as")
+        if arg is None or "as" not in form.args:
+            return ()
+        found = convert(form.args["as"], arg, scope)
+        names = found if isinstance(found, tuple) else (found,)
+        return tuple(scope.outer(str(name)) for name in names)
+
+    def _bind(self, form: StepForm, binds: tuple[str, ...], scope: Scope) -> None:
+        for name in binds:
+            with self._catching(scope):
+                scope.bind(name, form.op.name, form.at("as"))

@@ -1,0 +1,163 @@
+"""Fragments: files that are used, and the scope in which the steps of a fragment stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grader.model.errors import ScenarioError
+from grader.model.marks import Mark
+from grader.scenario.atoms import text
+from grader.scenario.check import check
+from grader.scenario.complaints import Notes, shown, wrong
+from grader.scenario.data import nearby
+from grader.scenario.read import Mapping, Node, Scalar, Sequence, read
+from grader.scenario.scopes import Fragment, Scope, Source, Table
+from grader.scenario.steps import StepForm
+
+DEEPEST = 16  # fragments that use fragments
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The fragment files of one load, each read once; `opening` are those being read just now."""
+
+    root: Path
+    files: dict[Path, Source | ScenarioError] = field(default_factory=dict)
+    opening: list[Path] = field(default_factory=list)
+
+    def take(self, path: Path, name: str) -> Source:
+        """Give a fragment file, checked.
+
+        Raises:
+            ScenarioError: it has complaints of its own.
+        """
+        found = self.files.get(path)
+        if found is None:
+            self.opening.append(path)
+            try:
+                found = self._open(path, name)
+            except ScenarioError as error:
+                found = error
+            finally:
+                self.opening.pop()
+            self.files[path] = found
+        if isinstance(found, ScenarioError):
+            raise found
+        return found
+
+    def _open(self, path: Path, name: str) -> Source:
+        content = path.read_bytes()
+        root = read(content, name)
+        source = Source(path, name, self.root, content)
+        gather(root, source, self)
+        check(root, "a fragment file", source)
+        return source
+
+
+def gather(root: Node, source: Source, shelf: Shelf) -> None:
+    """Put the fragments that a file uses and has into its `source`.
+
+    What has not the right form is left out; the check of the file complains about it.
+
+    Raises:
+        ScenarioError: a file that it uses cannot be used.
+    """
+    notes = Notes()
+    if not isinstance(root, Mapping):
+        return
+    uses = root.items.get("use")
+    for node in uses.items if isinstance(uses, Sequence) else ():
+        with notes.catching():
+            _use(node, source, shelf)
+    own = root.items.get("fragments")
+    for name, node in own.items.items() if isinstance(own, Mapping) else ():
+        fragment = _fragment(name, node, own, source)
+        if fragment is not None:
+            source.fragments[name] = fragment
+    notes.finish()
+
+
+def enter(form: StepForm, scope: Scope) -> tuple[Fragment, Scope]:
+    """Give the fragment that a `do` names and the scope of its steps.
+
+    Raises:
+        ScenarioError: fragments go too deep, which means that one uses itself.
+    """
+    fragment = scope.source.fragments[text(form.args["fragment"])]
+    if len(scope.called_from) >= DEEPEST:
+        raise wrong(form.mark, f"fragments are nested more than {DEEPEST} deep", "does one use itself?")
+    given = form.args.get("with")
+    values = given.items if isinstance(given, Mapping) else {}
+    variables = dict(scope.table.variables)
+    variables |= {name: (node, None) for name, node in fragment.params.items()}
+    variables |= {name: (node, scope) for name, node in values.items()}
+    names = form.args.get("names")
+    renamed = names.items if isinstance(names, Mapping) else {}
+    exports = {inner: scope.outer(_plain(renamed.get(inner), inner, scope)) for inner in fragment.gives}
+    label = _label(fragment.name, scope.table)
+    inside = Scope(
+        fragment.source, scope.table, variables, label=label, exports=exports, called_from=(form.mark, *scope.called_from)
+    )
+    return fragment, inside
+
+
+def _plain(node: Node | None, default: str, scope: Scope) -> str:
+    if node is None:
+        return default
+    found, _ = scope.follow(node)
+    return text(found, "a name")
+
+
+def _label(name: str, table: Table) -> str:
+    """Give what stands before the private names of one use: `connected`, then `connected2`."""
+    short = name.rsplit(".", 1)[-1]
+    count = table.labels[short] = table.labels.get(short, 0) + 1
+    return short if count == 1 else f"{short}{count}"
+
+
+def _use(node: Node, source: Source, shelf: Shelf) -> None:
+    place = node.items.get("from") if isinstance(node, Mapping) else None
+    alias = node.items.get("as") if isinstance(node, Mapping) else None
+    if not (isinstance(place, Scalar) and isinstance(alias, Scalar)) or not isinstance(place.value, str):
+        return
+    path = nearby(place.value, source, place.mark)
+    if path in shelf.opening:
+        raise wrong(place.mark, f"file {shown(place.value)} uses itself")
+    used = _taken(path, place.value, place.mark, source, shelf)
+    source.used = (*source.used, used)
+    for name, fragment in used.fragments.items():
+        if "." not in name:
+            source.fragments[f"{alias.value}.{name}"] = fragment
+
+
+def _taken(path: Path, written: str, mark: Mark, source: Source, shelf: Shelf) -> Source:
+    name = str(Path(source.shown).parent / written)
+    try:
+        return shelf.take(path, _shortest(name))
+    except ScenarioError as error:
+        first = error.complaints[0]
+        raise wrong(mark, f"file {shown(written)} cannot be used: it has complaints", f"the first at {first.mark}") from None
+    except OSError as error:
+        raise wrong(mark, f"file {shown(written)} cannot be read: {error.strerror}") from None
+
+
+def _shortest(name: str) -> str:
+    """Take `folder/..` out of the name of a file, as a person would write it."""
+    parts: list[str] = []
+    for part in Path(name).parts:
+        if part == ".." and parts and parts[-1] not in ("..", "/"):
+            parts.pop()
+        else:
+            parts.append(part)
+    return str(Path(*parts))
+
+
+def _fragment(name: str, node: Node, own: Mapping, source: Source) -> Fragment | None:
+    if not isinstance(node, Mapping):
+        return None
+    params, gives, steps = (node.items.get(key) for key in ("params", "gives", "steps"))
+    given = gives.items if isinstance(gives, Sequence) else ()
+    names = tuple(item.value for item in given if isinstance(item, Scalar) and isinstance(item.value, str))
+    inside = steps.items if isinstance(steps, Sequence) else ()
+    return Fragment(name, own.marks[name], params.items if isinstance(params, Mapping) else {}, names, inside, source)
