@@ -47,9 +47,7 @@ class Names:
 
     def sockets(self) -> dict[int, str]:
         """Give descriptor to name for every socket bound so far; a later name wins."""
-        return {
-            fields["sock"]: name for name, fields in self._fields.items() if isinstance(fields.get("sock"), int)
-        }  # type: ignore[misc]  # the filter above makes the key an int
+        return {fields["sock"]: name for name, fields in self._fields.items() if isinstance(fields.get("sock"), int)}  # type: ignore[misc]  # the filter above makes the key an int
 
     def resolve(self, value: Value) -> Plain:
         """Fill in every reference of a value.

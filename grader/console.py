@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from grader.model.verdicts import Result, Verdict
 from grader.report.to_text import explanation, headline
+
+if TYPE_CHECKING:  # rich costs as much to import as all of ours; lines do without it
+    from rich.progress import Progress, TaskID
 
 
 class Follower(Protocol):
@@ -45,7 +48,7 @@ class _Lines:
 
 
 class _Bar:
-    def __init__(self, progress, task) -> None:  # type: ignore[no-untyped-def]  # rich is imported only on a terminal
+    def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
         self._task = task
 

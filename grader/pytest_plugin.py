@@ -6,7 +6,7 @@ as an error of the set-up and what is the student's as a failure; a case that do
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from grader.targets.protocol import Target
 from grader.targets.resolve import open_target
 
 _target = pytest.StashKey[Target]()
-_deviations = pytest.StashKey[tuple[Deviation, ...]]()
+_deviations = pytest.StashKey[Sequence[Deviation]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Take YAML files below a folder of suites."""
     if file_path.suffix == ".yaml" and "suites" in file_path.parts and is_scenario_file(file_path):
-        return ScenarioFile.from_parent(parent, path=file_path)  # type: ignore[no-any-return]  # pytest has no types here
+        return ScenarioFile.from_parent(parent, path=file_path)
     return None
 
 

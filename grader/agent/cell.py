@@ -62,13 +62,13 @@ def _redirect(output: int) -> None:
     os.dup2(output, 2)
     os.closerange(3, _FIRST_OF_OURS)
     sys.stdout = sys.__stdout__ = _unbuffered(1)  # type: ignore[misc]  # Final in the stubs only
-    sys.stderr = sys.__stderr__ = _unbuffered(2)
+    sys.stderr = sys.__stderr__ = _unbuffered(2)  # type: ignore[misc]  # Final in the stubs only
 
 
 def _unbuffered(descriptor: int) -> io.TextIOWrapper:
     """Give a text stream that keeps nothing back: a process that is killed flushes nothing."""
     raw = io.FileIO(descriptor, "w", closefd=False)
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[arg-type]  # as `python -u` does
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
 def _settle(directory: str) -> None:

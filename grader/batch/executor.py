@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def profile_of(spec: str) -> Profile:
         target.close()
 
 
-def run(cases: Sequence[Case], order: Order) -> Iterator[tuple[Result, History]]:
+def run(cases: Sequence[Case], order: Order) -> Generator[tuple[Result, History], None, None]:
     """Run the cases; gives result and history of each in the order of `cases`, as soon as it is there.
 
     A worker that dies makes the case it held UNRESOLVED; the others run on in a fresh one.
@@ -57,15 +58,12 @@ def _run_in_workers(cases: Sequence[Case], order: Order) -> Iterator[tuple[Resul
     while left:
         with _pool(order) as pool:
             futures = [(case, pool.submit(_run_one, case)) for case in left]
-            done = 0
-            for case, future in futures:
+            for done, (case, future) in enumerate(futures, 1):
                 pair = _result_of(future)
+                yield pair or pipeline.unresolved(case, order.target, "the worker that ran this case died")
                 if pair is None:
-                    yield pipeline.unresolved(case, order.target, "the worker that ran this case died")
-                    left = left[done + 1 :]
+                    left = left[done:]
                     break
-                yield pair
-                done += 1
             else:
                 return
 
@@ -91,8 +89,6 @@ class _Worker:
 
 
 def _open(order: Order) -> None:
-    import atexit
-
     _Worker.order = order
     _Worker.target = open_target(order.target)
     atexit.register(_Worker.target.close)

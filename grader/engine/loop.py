@@ -31,7 +31,7 @@ def run(
             stdout = session.output()
     except (SandboxError, TargetError) as error:
         fault, fault_cause = str(error), "host" if isinstance(error, SandboxError) else "harness"
-    except Exception as error:  # the one line that turns the unknown into UNRESOLVED
+    except Exception as error:  # noqa: BLE001 - the one line that turns the unknown into UNRESOLVED
         fault, fault_cause = f"{type(error).__name__}: {error}", "harness"
     return History(
         case=case.id,

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from grader.bindings import Names
 from grader.engine.commands import Await, AwaitBlocked, Clock, Decide, LookAt, Script
 from grader.engine.composites import COMPOSITES, Composite
+from grader.engine.replies import READINESS, by_name, look_of, outcome_of
 from grader.model.errors import InternalError
 from grader.model.histories import Done, Event, Issued, Returned, SeenBlocked
 from grader.model.outcomes import Broken, Ended, Outcome, Pending, Succeeded
 from grader.model.scenarios import ActorKind, Case, Step
+from grader.model.values import Plain
 from grader.model.verdicts import Decision
-from grader.model.values import Plain, Watch
 from grader.ops import OPERATIONS, Group
 from grader.targets.protocol import Answer, Call, Look
 
@@ -150,7 +151,7 @@ class Machine:
                     step.concurrent,
                     step.within_s * self._scale,
                 )
-                outcome = _outcome(reply)
+                outcome = outcome_of(reply)
             if outcome is None:
                 self._flights[number] = flight
                 return
@@ -161,8 +162,8 @@ class Machine:
 
     def _returned(self, flight: _Flight, outcome: Outcome) -> tuple[str, Mapping[str, Plain]] | None:
         """Write down the end of a flight's current call; give the next one if the flight goes on."""
-        if flight.step.op in _READINESS and isinstance(outcome, Succeeded):
-            outcome = _by_name(flight.step, outcome, self._names)
+        if flight.step.op in READINESS and isinstance(outcome, Succeeded):
+            outcome = by_name(flight.step, outcome, self._names)
         self.events.append(Returned(flight.call, outcome, self._clock()))
         if flight.composite is None:
             flight.outcome = outcome
@@ -181,9 +182,9 @@ class Machine:
                 flight.outcome = Ended("lost")
             self._flights.clear()
             return
-        flight = self._flights.pop(answer.call, None)
-        if flight is None:
+        if answer.call not in self._flights:
             raise InternalError(f"an answer came for call {answer.call}, which nobody waits for")
+        flight = self._flights.pop(answer.call)
         following = self._returned(flight, answer.outcome)
         if following is not None:
             yield from self._issue(flight, *following)
@@ -192,6 +193,7 @@ class Machine:
         """Wait until the flight lands, or until its state says that it will not."""
         until = self._after(within_s)
         moved, last_seen = 0, ""
+        given_up: Outcome | None
         while flight.outcome is None:
             reply = yield Await(until if self._has_timers(flight) else min(until, self._after(_GLANCE_S)))
             if isinstance(reply, Answer):
@@ -203,20 +205,24 @@ class Machine:
                 given_up = Pending("blocked", asleep) if asleep and asleep == last_seen else None
                 last_seen = asleep
             else:
-                given_up = self._give_up(_look((yield LookAt(flight.call))), within_s, moved)
+                given_up = self._give_up(look_of((yield LookAt(flight.call))), within_s, moved)
                 moved += 1
                 until = self._after(within_s)
             if given_up is not None:
-                del self._flights[flight.call]
-                flight.outcome = given_up
-                self.events.append(Returned(flight.call, given_up, self._clock()))
+                self._abandon(flight, given_up)
         return flight.outcome
+
+    def _abandon(self, flight: _Flight, outcome: Outcome) -> None:
+        """Stop waiting for a flight; its call is left where it is until the session ends."""
+        del self._flights[flight.call]
+        flight.outcome = outcome
+        self.events.append(Returned(flight.call, outcome, self._clock()))
 
     def _all_asleep(self) -> Script[str]:
         """Give the evidence that every pending call sleeps and no clock will wake it, or an empty text."""
         seen: list[str] = []
         for call in list(self._flights):
-            look = _look((yield LookAt(call)))
+            look = look_of((yield LookAt(call)))
             if look.state != "blocked" or look.timed:
                 return ""
             seen.append(look.evidence)
@@ -280,7 +286,7 @@ class Machine:
             if isinstance(reply, Answer):
                 yield from self._land(reply)
                 continue
-            look = _look(reply)
+            look = look_of(reply)
             settle = _SETTLE_S if look.timed else 0.0 if look.state == "blocked" else _UNSEEN_S
             yield from self._pass_time(max(settle, hold_s))
             if flight.outcome is None:
@@ -325,7 +331,8 @@ class Machine:
     def _race(self, step: Step) -> Script[bool]:
         flights: list[_Flight] = []
         for inner in step.inner:
-            flights.append((yield from self._launch(inner)))
+            flight = yield from self._launch(inner)
+            flights.append(flight)
         for flight in flights:
             yield from self._see_blocked(flight, 0, 0.0)
         if not (yield from self._steps(step.trigger)):
@@ -374,34 +381,7 @@ _RULES: dict[str, Callable[[Machine, Step], Script[bool]]] = {
 }
 
 
-_READINESS = frozenset({"poll", "select"})
-
-
-def _by_name(step: Step, outcome: Succeeded, names: Names) -> Succeeded:
-    """Say `c.read` where the target said `5.read`: scenarios know sockets by name."""
-    watch = step.args["watch"]
-    rows = watch if isinstance(watch, tuple) else ()
-    known = {str(names.resolve(row.sock)): row.sock.name for row in rows if isinstance(row, Watch)}
-    ready = outcome.fields.get("ready")
-    words = [str(word).rpartition(".") for word in ready] if isinstance(ready, tuple) else []
-    renamed = tuple(sorted(f"{known.get(fd, fd)}.{event}" for fd, _, event in words))
-    return Succeeded({**outcome.fields, "ready": renamed}, outcome.signals)
-
-
 def _landed(flight: _Flight) -> Outcome:
     if flight.outcome is None:
         raise InternalError(f"the call of step {flight.step.path} was taken for ended and is pending")
     return flight.outcome
-
-
-def _outcome(reply: object) -> Outcome | None:
-    if isinstance(reply, (Answer, Look)):
-        raise InternalError("a call was answered with something that is not its outcome")
-    return reply  # type: ignore[return-value]  # the loop sends an Outcome or None after a Call
-
-
-def _look(reply: object) -> Look:
-    if not isinstance(reply, Look):
-        raise InternalError(f"a look was asked for and {reply!r} came")
-    return reply
-

@@ -14,18 +14,21 @@ FORMAT = 1
 
 def to_json(results: Sequence[Result], *, target: str, isolation: str, version: str) -> str:
     """Give the JSON text of a run: a header, the counts and one object for each case."""
-    return json.dumps(
-        {
-            "format": FORMAT,
-            "sockgrade": version,
-            "target": target,
-            "isolation": isolation,
-            "counts": {str(verdict): number for verdict, number in counts(results).items()},
-            "results": [_result(result) for result in results],
-        },
-        indent=1,
-        sort_keys=True,
-    ) + "\n"
+    return (
+        json.dumps(
+            {
+                "format": FORMAT,
+                "sockgrade": version,
+                "target": target,
+                "isolation": isolation,
+                "counts": {str(verdict): number for verdict, number in counts(results).items()},
+                "results": [_result(result) for result in results],
+            },
+            indent=1,
+            sort_keys=True,
+        )
+        + "\n"
+    )
 
 
 def _result(result: Result) -> dict[str, Any]:

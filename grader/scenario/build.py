@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from collections.abc import Mapping as AnyMapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from grader.model.errors import Complaint, ScenarioError
-from grader.model.expectations import Expectation
 from grader.model.scenarios import Step
-from grader.model.values import Ref, Value
-from grader.ops import OPERATIONS, OPTIONS, Arg, Group, Kind
-from grader.scenario.atoms import integer, items, seconds, text
-from grader.scenario.complaints import Notes, did_you_mean, shown, wrong
-from grader.scenario.expects import expectation, in_any_order, mistakes, pattern
+from grader.model.values import Value
+from grader.ops import Arg, Kind
+from grader.scenario.atoms import items, seconds, text
+from grader.scenario.complaints import Notes, TooMuch, did_you_mean, shown, wrong
+from grader.scenario.expects import expectation, mistakes, pattern
 from grader.scenario.fragments import enter
 from grader.scenario.read import Mapping, Node, Scalar, Sequence
-from grader.scenario.scopes import WINNER, Binding, Scope, name_of
+from grader.scenario.scopes import Scope, name_of
 from grader.scenario.steps import StepForm
-from grader.scenario.values import convert, option_value
+from grader.scenario.values import argument, convert, option_of
 from grader.scenario.words import SYSTEMS, system_of
 
 WITHIN_S = 2.0
@@ -33,6 +35,9 @@ _STRUCTURED = (Kind.STEP, Kind.STEPS, Kind.NAME, Kind.NAMES)
 _OWN_SYSTEM = system_of(sys.platform)
 
 
+Compound: TypeAlias = "Callable[[Builder, StepForm, Scope, str], Step]"
+
+
 @dataclass(slots=True)
 class Started:
     """A call that was started and not yet finished: its operation, its names, where it stands."""
@@ -40,6 +45,7 @@ class Started:
     form: StepForm
     binds: tuple[str, ...]
     scope: Scope
+    finished: bool = False
 
 
 @dataclass(slots=True)
@@ -50,16 +56,17 @@ class Builder:
     actors: tuple[str, ...] = ()
     within_s: float = WITHIN_S
     forms: dict[str, StepForm] = field(default_factory=dict)
+    compounds: AnyMapping[str, Compound] = field(default_factory=dict)
     started: dict[str, Started] = field(default_factory=dict)
     anonymous: int = 0
 
-    def steps(self, nodes: tuple[Node, ...], scope: Scope, prefix: str = "") -> tuple[Step, ...]:
+    def steps(self, nodes: tuple[Node, ...], scope: Scope, prefix: str = "", *, first: int = 0) -> tuple[Step, ...]:
         """Build steps, one after the other; `prefix` is the path of the step that holds them and a dot."""
         built: list[Step] = []
         for form, inside in self._unrolled(nodes, scope):
-            with self._catching(inside):
+            with self.catching(inside):
                 inside.table.allowance.step(form.mark)
-                built.append(self._step(form, inside, f"{prefix}{len(built)}"))
+                built.append(self._step(form, inside, f"{prefix}{first + len(built)}"))
         return tuple(built)
 
     def holds(self, node: Node, scope: Scope) -> bool:
@@ -90,13 +97,20 @@ class Builder:
                 raise wrong(item.mark, f"{shown(value)} is not a value of '{name}'", hint)
         return any(type(value) is type(actual) and value == actual for value in values)
 
-    def _catching(self, scope: Scope) -> _Catching:
-        return _Catching(self.notes, scope)
+    @contextmanager
+    def catching(self, scope: Scope) -> Iterator[None]:
+        """Note what goes wrong inside, with the places that the fragment is used from, and go on."""
+        try:
+            yield
+        except TooMuch:
+            raise
+        except ScenarioError as error:
+            self.notes.take(_with_places(complaint, scope) for complaint in error.complaints)
 
     def _unrolled(self, nodes: tuple[Node, ...], scope: Scope) -> Iterator[tuple[StepForm, Scope]]:
         for node in nodes:
             form = scope.source.forms[id(node)]
-            with self._catching(scope):
+            with self.catching(scope):
                 if "when" in form.modifiers and not self.holds(form.modifiers["when"], scope):
                     continue
                 if form.op.name == "do":
@@ -119,27 +133,25 @@ class Builder:
 
     def _step(self, form: StepForm, scope: Scope, path: str) -> Step:
         self.forms[path] = form
-        build = _SPECIAL.get(form.op.name)
-        if build is not None:
-            return build(self, form, scope, path)
-        return self._call(form, scope, path)
+        build = self.compounds.get(form.op.name)
+        return build(self, form, scope, path) if build else self.call(form, scope, path)
 
-    def _call(self, form: StepForm, scope: Scope, path: str) -> Step:
+    def call(self, form: StepForm, scope: Scope, path: str) -> Step:
         """Build a step whose operation is one call."""
         given = form.modifiers
-        actor = self._actor(form, scope)
-        args = self._arguments(form, scope)
+        actor = self.actor(form, scope)
+        args = self.arguments(form, scope)
         nested_node = given.get("blocks_until") or given.get("overlaps")
         nested = self.steps(nested_node.items, scope, f"{path}.") if isinstance(nested_node, Sequence) else ()
-        binds = self._binds(form, scope)
+        binds = self.binds(form, scope)
         start = scope.outer(name_of(given["start"], scope, "a name")) if "start" in given else None
         if start is None:
-            self._bind(form, binds, scope)
+            self.bind(form, binds, scope)
         elif start in self.started:
             raise wrong(form.at("start"), f"a call named '{start}' was started before", code="L1")
         else:
             self.started[start] = Started(form, binds, scope)
-        return self._judged(
+        return self.judged(
             Step(
                 path,
                 form.op.name,
@@ -153,26 +165,27 @@ class Builder:
                 start=start,
             ),
             form,
+            scope,
             form,
             scope,
         )
 
-    def _judged(self, step: Step, form: StepForm, asked: StepForm, scope: Scope) -> Step:
-        """Add what a step must give; `asked` is the form of the call whose outcome it is."""
+    def judged(self, step: Step, form: StepForm, scope: Scope, asked: StepForm, asked_in: Scope) -> Step:
+        """Add what a step must give; `asked` is the form of the call whose outcome it is, and `asked_in` its scope."""
         given = form.modifiers
-        op, option = asked.op.name, self._option(asked, scope)
+        op, option = asked.op.name, option_of(asked.args, asked_in)
         found: dict[str, object] = {"within_s": self._time(given, "within") or self.within_s}
         for key in ("hold", "eventually"):
             if key in given:
                 found[f"{key}_s"] = self._time(given, key)
         if "expect" in given:
-            with self._catching(scope):
+            with self.catching(scope):
                 found["expect"] = expectation(given["expect"], op, scope, lambda when: self.holds(when, scope), option)
         if "give_up_on" in given:
-            with self._catching(scope):
+            with self.catching(scope):
                 found["give_up_on"] = pattern(given["give_up_on"], op, scope, option)
         if "mistakes" in given:
-            with self._catching(scope):
+            with self.catching(scope):
                 found["mistakes"] = mistakes(given["mistakes"], op, scope, option)
         if "note" in given:
             found["note"] = text(given["note"])
@@ -181,13 +194,7 @@ class Builder:
     def _time(self, given: dict[str, Node], key: str) -> float | None:
         return seconds(given[key]) if key in given else None
 
-    def _option(self, form: StepForm, scope: Scope) -> str | None:
-        if form.op.name not in ("getsockopt", "setsockopt"):
-            return None
-        node, _ = scope.follow(form.args["name"])
-        return str(node.value) if isinstance(node, Scalar) and node.value in OPTIONS else None
-
-    def _actor(self, form: StepForm, scope: Scope) -> str:
+    def actor(self, form: StepForm, scope: Scope) -> str:
         given = form.modifiers
         if "by" in given:
             name = name_of(given["by"], scope, "the name of an actor")
@@ -198,21 +205,21 @@ class Builder:
         expect = given.get("expect")
         waits = isinstance(expect, Scalar) and expect.value == "blocks"
         if waits or any(key in given for key in ("blocks_until", "overlaps", "start")):
-            return self._anonymous()
+            return self.fresh_actor()
         return "main"
 
-    def _anonymous(self) -> str:
+    def fresh_actor(self) -> str:
         self.anonymous += 1
         return f"anon{self.anonymous}"
 
-    def _arguments(self, form: StepForm, scope: Scope) -> dict[str, Value]:
+    def arguments(self, form: StepForm, scope: Scope) -> dict[str, Value]:
         args: dict[str, Value] = {}
         for arg in form.op.args:
             if arg.kind in _STRUCTURED:
                 continue
-            with self._catching(scope):
+            with self.catching(scope):
                 if arg.name in form.args:
-                    args[arg.name] = self._argument(form, arg, scope)
+                    args[arg.name] = argument(form.op.name, arg, form.args[arg.name], scope, option_of(form.args, scope))
                 elif arg.name in FROM_AXES and form.op.name in ("socket", "socketpair"):
                     args[arg.name] = self._from_axis(form, arg, scope)
                 elif (form.op.name, arg.name) in DEFAULTS:
@@ -221,21 +228,13 @@ class Builder:
             scope.table.needs.update(str(args[key]) for key in FROM_AXES if isinstance(args.get(key), str))
         return args
 
-    def _argument(self, form: StepForm, arg: Arg, scope: Scope) -> Value:
-        node = form.args[arg.name]
-        if arg.kind is Kind.VALUE:
-            return option_value(node, self._option(form, scope), scope)
-        if arg.name == "proc":
-            return Ref(scope.find(name_of(node, scope, "the bare name of a process"), None, node.mark))
-        return convert(node, arg, scope)
-
     def _from_axis(self, form: StepForm, arg: Arg, scope: Scope) -> Value:
         if arg.name not in scope.variables:
             hint = f"give it here, or give the scenario an axis '{arg.name}'"
             raise wrong(form.mark, f"'{form.op.name}' needs '{arg.name}'", hint)
         return convert(Scalar(form.mark, f"${arg.name}"), arg, scope)
 
-    def _binds(self, form: StepForm, scope: Scope) -> tuple[str, ...]:
+    def binds(self, form: StepForm, scope: Scope) -> tuple[str, ...]:
         arg = form.op.arg("as")
         if arg is None or "as" not in form.args:
             return ()
@@ -243,7 +242,13 @@ class Builder:
         names = found if isinstance(found, tuple) else (found,)
         return tuple(scope.outer(str(name)) for name in names)
 
-    def _bind(self, form: StepForm, binds: tuple[str, ...], scope: Scope) -> None:
+    def bind(self, form: StepForm, binds: tuple[str, ...], scope: Scope) -> None:
         for name in binds:
-            with self._catching(scope):
+            with self.catching(scope):
                 scope.bind(name, form.op.name, form.at("as"))
+
+
+def _with_places(complaint: Complaint, scope: Scope) -> Complaint:
+    if not scope.called_from:
+        return complaint
+    return replace(complaint, text=f"{complaint.text}, used at {', '.join(map(str, scope.called_from))}")

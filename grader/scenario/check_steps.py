@@ -9,15 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from grader.model.expectations import Expectation
-from grader.ops import OPTIONS, Group, Kind
-from grader.scenario.atoms import items, known_keys, mapping, seconds, text
+from grader.ops import Group, Kind
+from grader.scenario.atoms import integer, items, known_keys, mapping, seconds, text
 from grader.scenario.complaints import Notes, did_you_mean, shown, wrong
 from grader.scenario.expects import expectation, in_any_order, mistakes, pattern
 from grader.scenario.forms import INNER_KEYS, MODIFIERS, Form
 from grader.scenario.read import Mapping, Node, Scalar, Sequence, kind_of
 from grader.scenario.scopes import Scope, Source, Table, name_of
 from grader.scenario.steps import StepForm, step_form
-from grader.scenario.values import convert, option_value
 from grader.scenario.words import NAME
 
 
@@ -54,17 +53,9 @@ class StepChecker:
 
     def _arguments(self, form: StepForm, scope: Scope) -> None:
         for arg in form.op.args:
-            if arg.name in form.args and arg.kind not in (Kind.STEP, Kind.STEPS, Kind.MAP):
+            if arg.name in form.args and arg.kind not in _KINDS_OF_STRUCTURES and form.op.group is not Group.STRUCTURE:
                 with self.notes.catching():
-                    if arg.kind is Kind.VALUE:
-                        option_value(form.args[arg.name], self._option(form), scope)
-                    else:
-                        convert(form.args[arg.name], arg, scope)
-
-    def _option(self, form: StepForm) -> str | None:
-        node = form.args.get("name")
-        known = isinstance(node, Scalar) and isinstance(node.value, str) and node.value in OPTIONS
-        return str(node.value) if known and isinstance(node, Scalar) else None
+                    argument(form.op.name, arg, form.args[arg.name], scope, option_of(form.args, scope))
 
     def _modifier(self, form: StepForm, key: str, node: Node, scope: Scope) -> None:
         op: str | None = form.op.name
@@ -74,9 +65,9 @@ class StepChecker:
             case Form.EXPECTATION:
                 self._expectation(form, node, op, scope)
             case Form.OUTCOME:
-                pattern(node, op, scope, self._option(form))
+                pattern(node, op, scope, option_of(form.args, scope))
             case Form.MISTAKES:
-                mistakes(node, op, scope, self._option(form))
+                mistakes(node, op, scope, option_of(form.args, scope))
             case Form.STEPS:
                 if not items(node, "a list of steps"):
                     self.notes.say(node.mark, f"'{key}' needs at least one step")
@@ -93,7 +84,7 @@ class StepChecker:
         if form.op.name == "collect":
             inner = self._inner_op(form)
             return in_any_order(node, inner, scope, None) if inner else Expectation()
-        return expectation(node, op, scope, check_when, self._option(form))
+        return expectation(node, op, scope, check_when, option_of(form.args, scope))
 
     def _inner_op(self, form: StepForm) -> str | None:
         inner = step_form(form.args["step"], Notes()) if "step" in form.args else None
@@ -184,16 +175,31 @@ def _given(checker: StepChecker, form: StepForm, key: str, known: tuple[str, ...
             known_keys(mapping(form.args[key], f"'{key}' as a mapping"), known, what)
 
 
-def _ready(checker: StepChecker, form: StepForm) -> None:
-    by = mapping(form.args["by"], "{stdout: regex}, {port: $addr} or {file: path}")
-    known_keys(by, ("stdout", "port", "file"), "'by'")
-    if len(by.items) != 1:
-        checker.notes.say(by.mark, "'by' has exactly one of stdout, port, file")
+def _collect(checker: StepChecker, form: StepForm) -> None:
+    times = form.args["times"]
+    if not (isinstance(times, Scalar) and str(times.value).startswith("$")):
+        integer(times, 1)
 
 
+def _two(checker: StepChecker, form: StepForm) -> None:
+    count = len(items(form.args["values"], "a list"))
+    if count != 2:
+        checker.notes.say(form.at("values"), f"'{form.op.name}' compares two values, not {count}")
+
+
+def _some(checker: StepChecker, form: StepForm) -> None:
+    if len(items(form.args["values"], "a list")) < 2:
+        checker.notes.say(form.at("values"), f"'{form.op.name}' compares at least two values")
+
+
+_KINDS_OF_STRUCTURES = (Kind.STEP, Kind.STEPS)
 _STRUCTURES: dict[str, Callable[[StepChecker, StepForm], None]] = {
     "race": _race,
     "for_each": _loop,
     "do": _do,
-    "ready": _ready,
+    "collect": _collect,
+    "equal": _two,
+    "bytes_prefix": _two,
+    "distinct": _some,
+    "same": _some,
 }

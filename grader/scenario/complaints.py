@@ -13,6 +13,10 @@ MOST_COMPLAINTS = 100  # of one file: more helps nobody, and a hostile file must
 LONGEST_SHOWN = 40  # characters of a value that a message repeats
 
 
+class TooMuch(ScenarioError):
+    """A file asks for more than one file may cost; nothing more is read from it."""
+
+
 def wrong(mark: Mark, text: str, hint: str = "", code: str = "schema") -> ScenarioError:
     """Give the error that says one thing is wrong at one place."""
     return ScenarioError((Complaint(mark, text, hint, code),))
@@ -57,7 +61,7 @@ class Notes:
         """Note one complaint.
 
         Raises:
-            ScenarioError: there are too many; carries all of them.
+            TooMuch: there are too many; carries all of them.
         """
         self.take((Complaint(mark, text, hint, code),))
 
@@ -65,17 +69,19 @@ class Notes:
         """Note the complaints of an error that was caught.
 
         Raises:
-            ScenarioError: there are too many; carries all of them.
+            TooMuch: there are too many; carries all of them.
         """
         self._seen.update(dict.fromkeys(complaints))
         if len(self._seen) >= MOST_COMPLAINTS:
-            raise ScenarioError(tuple(self._seen)) from None
+            raise TooMuch(tuple(self._seen)) from None
 
     @contextmanager
     def catching(self) -> Iterator[None]:
         """Note what goes wrong inside and go on after it."""
         try:
             yield
+        except TooMuch:
+            raise
         except ScenarioError as error:
             self.take(error.complaints)
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grader.model.errors import Complaint
 from grader.model.marks import Mark
 from grader.model.scenarios import AddressSpec
 from grader.model.values import Ref
 from grader.ops import OPERATIONS, Kind
-from grader.scenario.complaints import did_you_mean, shown, wrong
+from grader.scenario.complaints import TooMuch, did_you_mean, shown, wrong
 from grader.scenario.read import Node, Scalar, kind_of
 from grader.scenario.steps import StepForm
 from grader.scenario.words import NAME, REFERENCE
@@ -56,21 +57,23 @@ class Allowance:
         """Take `count` bytes from what the file may ask for.
 
         Raises:
-            ScenarioError: that is too much.
+            TooMuch: it may not.
         """
         self.asked += count
         if self.asked > MOST_DATA:
-            raise wrong(mark, f"the data of one file may come to {MOST_DATA >> 20} MiB; this is more")
+            text = f"the data of one file may come to {MOST_DATA >> 20} MiB; this is more"
+            raise TooMuch((Complaint(mark, text),))
 
     def step(self, mark: Mark) -> None:
         """Count one step or one turn of a loop.
 
         Raises:
-            ScenarioError: the file has grown to too many.
+            TooMuch: the file has grown to too many.
         """
         self.steps += 1
         if self.steps > MOST_STEPS:
-            raise wrong(mark, f"the cases of one file may have {MOST_STEPS} steps; here it grows beyond that")
+            text = f"the cases of one file may have {MOST_STEPS} steps; here it grows beyond that"
+            raise TooMuch((Complaint(mark, text),))
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeGuard
 
-from grader.model.values import InetAddress, InetParts, SockRef, UnixAddress, Value, Watch
+from grader.model.values import InetAddress, InetParts, Ref, SockRef, UnixAddress, Value, Watch
 from grader.ops import EVENTS, OPTIONS, Arg, Kind
-from grader.scenario.atoms import integer, items, known_keys, mapping, milliseconds, text, word
+from grader.scenario.atoms import integer, items, known_keys, mapping, milliseconds, seconds, text, word
 from grader.scenario.complaints import wrong
 from grader.scenario.data import data
 from grader.scenario.read import Mapping, Node, Scalar, Sequence, kind_of
@@ -16,6 +16,33 @@ from grader.scenario.scopes import Scope, is_reference, literal, name_of
 ADDRESS_KEYS = ("ip", "path", "abstract")
 PASSED_AS_THEY_ARE = ("domain", "type", "how")  # words for which a number may stand, if the testee takes raw calls
 UNSIGNED = ("size", "sizes", "count", "limit")
+
+
+def argument(op: str, arg: Arg, node: Node, scope: Scope, option: str | None) -> Value:
+    """Make the value of an argument of an operation; `option` is the socket option that the step is about.
+
+    Raises:
+        ScenarioError: the node is not what the argument holds.
+    """
+    if arg.kind is Kind.VALUE:
+        return option_value(node, option, scope)
+    if arg.kind is Kind.MAP:
+        return _readiness(node, scope)
+    if arg.name == "proc":
+        return Ref(scope.find(name_of(node, scope, "the bare name of a process"), None, node.mark))
+    if op == "pause" and arg.kind is Kind.TIME:
+        return seconds(node)
+    if op == "bytes_prefix":
+        return tuple(data(item, scope) for item in items(node, "a list of data"))
+    return convert(node, arg, scope)
+
+
+def option_of(args: dict[str, Node], scope: Scope) -> str | None:
+    """Give the socket option that the arguments of a step name, None if they name none that is known yet."""
+    if "name" not in args:
+        return None
+    node, _ = scope.follow(args["name"])
+    return str(node.value) if isinstance(node, Scalar) and node.value in OPTIONS else None
 
 
 def convert(node: Node, arg: Arg, scope: Scope) -> Value:
@@ -127,6 +154,15 @@ def _internet(form: Mapping, scope: Scope) -> InetAddress | InetParts:
 
 def _is_reference(node: Node) -> TypeGuard[Scalar]:
     return isinstance(node, Scalar) and isinstance(node.value, str) and is_reference(node.value)
+
+
+def _readiness(node: Node, scope: Scope) -> Value:
+    form = mapping(node, "{stdout: regex}, {port: $addr} or {file: path}")
+    known_keys(form, ("stdout", "port", "file"), "'by'")
+    if len(form.items) != 1:
+        raise wrong(form.mark, "'by' has exactly one of stdout, port, file")
+    by, value = next(iter(form.items.items()))
+    return (by, address(value, scope) if by == "port" else text(value))
 
 
 def _socket(node: Node, arg: Arg, scope: Scope) -> SockRef:

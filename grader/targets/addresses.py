@@ -51,7 +51,7 @@ def _unused_port() -> int:
 def _is_free(port: int, kind: socket.SocketKind) -> bool:
     with socket.socket(socket.AF_INET, kind) as probe:
         try:
-            probe.bind(("0.0.0.0", port))  # noqa: S104 - asks whether any local address holds the port
+            probe.bind(("0.0.0.0", port))  # any local address that holds the port counts
         except OSError:
             return False
     return True
@@ -91,7 +91,7 @@ def path_operation(op: str, address: Plain) -> Outcome:
     Source: POSIX.1-2024 stat(), open(), unlink().
     """
     if not isinstance(address, UnixAddress) or address.path is None:
-        return Broken(f"{op} needs an AF_UNIX path, not {address}", "invalid-suite")
+        return Broken(f"{op} needs an AF_UNIX path, not {address!r}", "invalid-suite")
     try:
         return Succeeded(_PATH_CALLS[op](address.path))
     except OSError as error:
@@ -116,7 +116,7 @@ def _make_file(path: str) -> dict[str, Plain]:
 
 
 def _unlink(path: str) -> dict[str, Plain]:
-    os.unlink(path)
+    Path(path).unlink()
     return {}
 
 

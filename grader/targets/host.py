@@ -8,6 +8,7 @@ that outstays its deadline asleep is interrupted by a signal, so that a wrong sc
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import queue
@@ -174,7 +175,7 @@ class _HostSession:
                 if isinstance(fd, int):
                     self._open.add(fd)
             if call.op == "close":
-                self._open.discard(call.args["sock"])  # type: ignore[arg-type]  # `sock` is a descriptor
+                self._open.discard(call.args["sock"])
         return outcome
 
 
@@ -186,7 +187,7 @@ def perform(call: Call) -> Outcome:
         number = error.errno or 0
         signals = kernel.raised_signals() if number == errno.EPIPE else ()
         return Failed(errno.errorcode.get(number, f"E#{number}"), number, signals)
-    except (KeyError, TypeError, ValueError, kernel.ctypes.ArgumentError) as error:
+    except (KeyError, TypeError, ValueError, ctypes.ArgumentError) as error:
         return Broken(f"the host's driver cannot make {call.op}({dict(call.args)}): {error!r}", "adapter")
 
 

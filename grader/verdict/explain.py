@@ -198,8 +198,8 @@ def show_matcher(matcher: Matcher, names: Names) -> str:
 
 def _show_between(low: Plain, high: Plain) -> str:
     if low is None:
-        return f"at most {high}"
-    return f"at least {low}" if high is None else f"from {low} to {high}"
+        return f"at most {show(high)}"
+    return f"at least {show(low)}" if high is None else f"from {show(low)} to {show(high)}"
 
 
 _BYTES_TEXTS = {
@@ -267,4 +267,3 @@ def show_answer(outcome: Outcome) -> str:
             return f"-1 {show_errno(name)}{_raised(signals)}"
         case _:
             return show_outcome(outcome)
-

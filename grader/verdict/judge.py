@@ -143,9 +143,7 @@ def _finding(step: Step, done: Done, names: Names, collected: list[Outcome]) -> 
         expected, after = _too_early(step, done.early, expected, names)
         got = f"the call came back at once: {got}" if not done.early else f"the call came back: {got}"
     hint = next((one.hint for one in step.mistakes if fits_pattern(one.got, done.outcome, names)), "")
-    return Finding(
-        step.path, explain.show_step(step, names), expected, got, step.mark, step.called_from, hint, after
-    )
+    return Finding(step.path, explain.show_step(step, names), expected, got, step.mark, step.called_from, hint, after)
 
 
 def _too_early(step: Step, early: int, expected: str, names: Names) -> tuple[str, str]:

@@ -67,9 +67,7 @@ def canonical_errno(name: str) -> str:
     return _ONE_NUMBER.get(name, name)
 
 
-def _fits_fields(
-    fields: tuple[tuple[str, Matcher], ...], seen: Mapping[str, Plain], names: Names
-) -> bool:
+def _fits_fields(fields: tuple[tuple[str, Matcher], ...], seen: Mapping[str, Plain], names: Names) -> bool:
     return all(name in seen and fits_value(matcher, seen[name], names) for name, matcher in fields)
 
 
