@@ -14,6 +14,9 @@ from grader.model.scenarios import Step
 from grader.model.values import Address, Concat, InetAddress, InetParts, Plain, Ref, SockRef, UnixAddress, Value, Watch
 from grader.ops import OPERATIONS
 
+# What every race binds: the call that returned first.
+WINNER = "winner"
+
 
 class Names:
     """The table of names of one case; a name is bound once and never changes."""
@@ -32,22 +35,17 @@ class Names:
         """Bind the names of `as` to what the step's call gave back."""
         if not step.binds:
             return
-        fields = outcome.fields
-        op = OPERATIONS[step.op]
-        main = fields.get(op.main_field or "")
+        bound = _fields_of(step, outcome)
         if len(step.binds) == 2:
-            self._fields[step.binds[0]] = {"": main, "sock": main}
-            other = fields.get("other")
+            self._fields[step.binds[0]] = {"": bound[""], "sock": bound[""]}
+            other = outcome.fields.get("other")
             self._fields[step.binds[1]] = {"": other, "sock": other}
             return
-        bound: dict[str, Plain] = {"": main, **fields}
-        if isinstance(main, (InetAddress, UnixAddress)):
-            bound.update(_parts(main))
         self._fields[step.binds[0]] = bound
 
-    def sockets(self) -> dict[int, str]:
-        """Give descriptor to name for every socket bound so far; a later name wins."""
-        return {fields["sock"]: name for name, fields in self._fields.items() if isinstance(fields.get("sock"), int)}  # type: ignore[misc]  # the filter above makes the key an int
+    def bind_winner(self, step: Step, outcome: Succeeded) -> None:
+        """Bind `$winner` to what the call of a race that returned first gave back."""
+        self._fields[WINNER] = _fields_of(step, outcome)
 
     def resolve(self, value: Value) -> Plain:
         """Fill in every reference of a value.
@@ -77,6 +75,15 @@ class Names:
         except KeyError:
             shown = f"{name}.{field}" if field else name
             raise InternalError(f"the name {shown} is used but nothing bound it") from None
+
+
+def _fields_of(step: Step, outcome: Succeeded) -> dict[str, Plain]:
+    """Give what a name of the step stands for: its main field under no name, the others under theirs."""
+    main = outcome.fields.get(OPERATIONS[step.op].main_field or "")
+    bound: dict[str, Plain] = {"": main, **outcome.fields}
+    if isinstance(main, (InetAddress, UnixAddress)):
+        bound.update(_parts(main))
+    return bound
 
 
 def _parts(address: Address) -> dict[str, Plain]:

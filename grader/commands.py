@@ -204,7 +204,7 @@ def show(arguments: argparse.Namespace) -> ExitCode:
     if case.needs:
         print(f"  needs   {', '.join(case.needs)}")
     names = Names({}, case.variables)
-    for step in case.every_step():
+    for step in case.every_step:
         indent = "    " + "  " * step.path.count(".")
         actor = "" if step.actor == "main" else f"{step.actor}: "
         print(f"{indent}{step.path:<6} {actor}{show_step(step, names)} -> {show_expectation(step, names)}")

@@ -44,10 +44,10 @@ def _account() -> str:
 
 
 def _yaml() -> Check:
-    from grader.scenario.read import is_fast
+    from grader.scenario import has_libyaml
 
-    found = "libyaml" if is_fast() else "pure Python: files load about ten times slower"
-    return Check("YAML", found, is_fast(), "install a PyYAML wheel that was built with libyaml")
+    found = "libyaml" if has_libyaml() else "pure Python: files load about ten times slower"
+    return Check("YAML", found, has_libyaml(), "install a PyYAML wheel that was built with libyaml")
 
 
 def _suites() -> Check:

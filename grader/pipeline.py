@@ -48,7 +48,7 @@ def unsupported(case: Case, profile: Profile) -> str:
 
 def _operations(case: Case) -> set[str]:
     """Give the operations that the target itself must carry out; a composite counts as its primitive."""
-    used = {OPERATIONS[step.op].primitive or step.op for step in case.every_step()}
+    used = {OPERATIONS[step.op].primitive or step.op for step in case.every_step}
     return {name for name in used if OPERATIONS[name].group in _CALLED}
 
 

@@ -68,6 +68,8 @@ def encode(value: Any) -> Any:
         return {"t": "bytes", "b64": base64.b64encode(value).decode("ascii")}
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
+    if hasattr(value, "items") and "t" in value:  # a name of the scenario may be our own word for a kind
+        return {"t": "map", "pairs": [[name, encode(item)] for name, item in value.items()]}
     if hasattr(value, "items"):
         return {name: encode(item) for name, item in value.items()}
     return value
@@ -88,6 +90,8 @@ def decode(plain: Any) -> Any:
         return {name: decode(item) for name, item in plain.items()}
     if kind == "bytes":
         return base64.b64decode(plain["b64"])
+    if kind == "map":
+        return {name: decode(item) for name, item in plain["pairs"]}
     if kind not in _NOUNS:
         raise UsageError(f"a history holds no {kind!r}")
     try:
@@ -124,11 +128,18 @@ def read(path: Path) -> Iterator[History]:
             elif kind == "footer" and plain.get("cases") != seen:
                 raise UsageError(f"it says {plain.get('cases')} cases and holds {seen}")
             elif kind not in {"header", "footer"}:
-                events.append(decode(plain))
-        except (UsageError, KeyError, TypeError, ValueError) as error:
+                events.append(_event(plain))
+        except (UsageError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise UsageError(f"{path}:{number}: {error}") from error
     if kind != "footer":
         raise UsageError(f"{path}: the history was cut short: its footer is missing")
+
+
+def _event(plain: dict[str, Any]) -> Event:
+    event = decode(plain)
+    if not isinstance(event, Event):
+        raise UsageError(f"a {plain['t']} is no event")
+    return event
 
 
 def _parse(path: Path, number: int, line: str) -> dict[str, Any]:

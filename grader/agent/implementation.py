@@ -13,7 +13,7 @@ _OUR_FOLDER = os.path.dirname(os.path.abspath(__file__))
 _TEXT_LIMIT = 2000
 _FRAMES = 8
 
-_extract, _format_only = traceback.extract_tb, traceback.format_exception_only
+_extract = traceback.extract_tb
 _errorcode = dict(errno.errorcode)
 
 
@@ -82,12 +82,18 @@ def errno_name(number: int) -> str:
 
 def exception(error: BaseException) -> dict[str, str]:
     """Describe an exception: its type, its text, and where in the student's code it came from."""
-    return {"type": type(error).__name__, "text": _text(error), "trace": _trace(error.__traceback__)}
+    trace = _place(error) if isinstance(error, SyntaxError) else _trace(error.__traceback__)
+    return {"type": type(error).__name__, "text": _text(error), "trace": trace}
+
+
+def _place(error: SyntaxError) -> str:
+    """Say where a file is not Python: nothing of it has run, so there is no trace."""
+    return printable(f"{os.path.basename(error.filename or '')}:{error.lineno}: {(error.text or '').strip()}")
 
 
 def _text(error: BaseException) -> str:
     try:
-        text = "".join(_format_only(error)) if isinstance(error, SyntaxError) else str(error)
+        text = str(error)
     except BaseException:  # noqa: BLE001 - `__str__` is student code too
         text = "(its text cannot be shown)"
     return printable(text[:_TEXT_LIMIT])

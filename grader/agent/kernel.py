@@ -209,8 +209,9 @@ def _with_address(call: Callable[[Any, Any], int]) -> tuple[int, Fields]:
 
 
 def _kind(args: Arguments) -> tuple[int, int, int]:
-    proto = args.get("proto") or 0
-    return DOMAINS[args["domain"]], TYPES[args["type"]], proto if isinstance(proto, int) else PROTOCOLS[proto]
+    """Give the three numbers of a socket; a number in place of a word is passed on as it is."""
+    domain, kind, proto = args["domain"], args["type"], args.get("proto") or 0
+    return DOMAINS.get(domain, domain), TYPES.get(kind, kind), PROTOCOLS.get(proto, proto)
 
 
 def call_socket(args: Arguments) -> Fields:

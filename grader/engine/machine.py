@@ -20,7 +20,7 @@ from grader.engine.composites import COMPOSITES, Composite
 from grader.engine.replies import READINESS, by_name, look_of, outcome_of
 from grader.model.errors import InternalError
 from grader.model.histories import Done, Event, Issued, Returned, SeenBlocked
-from grader.model.outcomes import Broken, Ended, Outcome, Pending, Succeeded
+from grader.model.outcomes import Broken, Ended, Failed, Outcome, Pending, Succeeded
 from grader.model.scenarios import ActorKind, Case, Step
 from grader.model.values import Plain
 from grader.model.verdicts import Decision
@@ -64,9 +64,10 @@ class Machine:
         self._scale = time_scale
         self._next_call = 0
         self._flights: dict[int, _Flight] = {}
+        self._abandoned: set[int] = set()
         self._started: dict[str, _Flight] = {}
         self._gone: Outcome | None = None
-        self._sets_time_limits = any(step.args.get("name") in _TIME_LIMITS for step in case.every_step())
+        self._sets_time_limits = any(step.args.get("name") in _TIME_LIMITS for step in case.every_step)
 
     def run(self) -> Script[None]:
         """Run the steps in order until one ends in another way than it had to."""
@@ -182,6 +183,8 @@ class Machine:
                 flight.outcome = Ended("lost")
             self._flights.clear()
             return
+        if answer.call in self._abandoned:
+            return  # its deadline has passed; what was seen then stands
         if answer.call not in self._flights:
             raise InternalError(f"an answer came for call {answer.call}, which nobody waits for")
         flight = self._flights.pop(answer.call)
@@ -215,6 +218,7 @@ class Machine:
     def _abandon(self, flight: _Flight, outcome: Outcome) -> None:
         """Stop waiting for a flight; its call is left where it is until the session ends."""
         del self._flights[flight.call]
+        self._abandoned.add(flight.call)
         flight.outcome = outcome
         self.events.append(Returned(flight.call, outcome, self._clock()))
 
@@ -334,7 +338,8 @@ class Machine:
             flight = yield from self._launch(inner)
             flights.append(flight)
         for flight in flights:
-            yield from self._see_blocked(flight, 0, 0.0)
+            if not (yield from self._see_blocked(flight, 0, 0.0)):
+                return self._done(flight.step, _landed(flight), early=0)
         if not (yield from self._steps(step.trigger)):
             return False
         wanted = len(flights) if step.expect.returned is None else step.expect.returned
@@ -350,10 +355,15 @@ class Machine:
         return self._race_done(step, flights)
 
     def _race_done(self, step: Step, flights: list[_Flight]) -> bool:
+        returned = [event.call for event in self.events if isinstance(event, Returned)]
         landed = [flight for flight in flights if flight.outcome is not None]
+        landed.sort(key=lambda flight: returned.index(flight.call))
         fits = True
         for flight in landed:
-            fits = self._done(flight.step, _landed(flight)) and fits
+            outcome = _landed(flight)
+            if flight is landed[0] and isinstance(outcome, Succeeded):
+                self._names.bind_winner(flight.step, outcome)
+            fits = self._done(flight.step, outcome) and fits
         counts = {"returned": len(landed), "pending": len(flights) - len(landed)}
         return self._done(step, Succeeded(counts)) and fits
 
@@ -361,8 +371,9 @@ class Machine:
         for inner in step.inner:
             outcome = yield from self._complete(inner)
             self.events.append(Done(inner.path, outcome))
-            if not isinstance(outcome, Succeeded):
-                break
+            if not isinstance(outcome, (Succeeded, Failed)):
+                self.events.append(Done(step.path, Succeeded({"count": len(step.inner)})))
+                return False  # nothing can be called after it
         return self._done(step, Succeeded({"count": len(step.inner)}))
 
     def _pause(self, step: Step) -> Script[bool]:

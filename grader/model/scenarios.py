@@ -119,10 +119,11 @@ class Case:
     addresses: Mapping[str, AddressSpec] = field(default_factory=dict)
     invariants: tuple[str, ...] = ()
     digest: str = ""
+    every_step: tuple[Step, ...] = field(init=False, repr=False, compare=False)
 
-    def every_step(self) -> tuple[Step, ...]:
-        """Give all steps, nested ones after the step that holds them."""
-        return tuple(step for top in self.steps for step in _with_children(top))
+    def __post_init__(self) -> None:
+        """Lay out all steps once, nested ones after the step that holds them: every room asks for them."""
+        object.__setattr__(self, "every_step", tuple(step for top in self.steps for step in _with_children(top)))
 
 
 def _with_children(step: Step) -> tuple[Step, ...]:

@@ -17,8 +17,10 @@ from grader.model.verdicts import Result, Verdict
 from grader.report.to_text import explanation
 
 _LONGEST = 20_000  # characters of one message that readers keep (Artemis)
-# What XML 1.0 cannot hold, and readers drop without a word. Source: XML 1.0 section 2.2.
-_UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What XML 1.0 cannot hold or advises against, and junit-xml drops without a word; and the carriage return, which
+# readers turn into a line feed. Source: XML 1.0 sections 2.2 and 2.11.
+_PLANE_ENDS = "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(1, 17))
+_UNSPEAKABLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufddf\ufffe\uffff{_PLANE_ENDS}]")
 
 
 def to_junit(results: Sequence[Result], name: str) -> str:
@@ -40,7 +42,7 @@ def _case(result: Result) -> TestCase:
         case Verdict.UNRESOLVED:
             case.add_error_info(text, text, str(result.cause))
         case Verdict.UNSUPPORTED | Verdict.UNTESTED:
-            case.add_skipped_info(_clean(result.reason))
+            case.add_skipped_info(_clean(result.reason)[:_LONGEST])
         case Verdict.PASS:
             pass
     return case

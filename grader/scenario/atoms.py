@@ -106,5 +106,3 @@ def known_keys(node: Mapping, keys: tuple[str, ...], what: str) -> None:
                 ).complaints
             )
         )
-
-

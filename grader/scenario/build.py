@@ -89,7 +89,8 @@ class Builder:
         elif name == "os":
             actual = _OWN_SYSTEM
         else:
-            raise wrong(place, f"{shown(name)} is no axis, no variable and not `os`", did_you_mean(name, scope.variables))
+            hint = did_you_mean(name, scope.variables)
+            raise wrong(place, f"{shown(name)} is no axis, no variable and not `os`", hint)
         known = SYSTEMS if name == "os" else scope.table.axes.get(name)
         for value, item in zip(values, choices, strict=True):
             if known and value not in known:
@@ -214,12 +215,13 @@ class Builder:
 
     def arguments(self, form: StepForm, scope: Scope) -> dict[str, Value]:
         args: dict[str, Value] = {}
+        option = option_of(form.args, scope)
         for arg in form.op.args:
             if arg.kind in _STRUCTURED:
                 continue
             with self.catching(scope):
                 if arg.name in form.args:
-                    args[arg.name] = argument(form.op.name, arg, form.args[arg.name], scope, option_of(form.args, scope))
+                    args[arg.name] = argument(form.op.name, arg, form.args[arg.name], scope, option)
                 elif arg.name in FROM_AXES and form.op.name in ("socket", "socketpair"):
                     args[arg.name] = self._from_axis(form, arg, scope)
                 elif (form.op.name, arg.name) in DEFAULTS:

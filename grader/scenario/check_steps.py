@@ -17,6 +17,7 @@ from grader.scenario.forms import INNER_KEYS, MODIFIERS, Form
 from grader.scenario.read import Mapping, Node, Scalar, Sequence, kind_of
 from grader.scenario.scopes import Scope, Source, Table, name_of
 from grader.scenario.steps import StepForm, step_form
+from grader.scenario.values import argument, option_of
 from grader.scenario.words import NAME
 
 
@@ -140,9 +141,13 @@ def _race(checker: StepChecker, form: StepForm) -> None:
 
 
 def _loop(checker: StepChecker, form: StepForm) -> None:
-    name, values = next(iter(mapping(form.args["values"], "{name: values}").items.items()))
+    loop = mapping(form.args["values"], "{name: [values]}")
+    if len(loop.items) != 1:
+        checker.notes.say(loop.mark, f"'for_each' takes one name, not {len(loop.items)}", "loops may stand in loops")
+        return
+    name, values = next(iter(loop.items.items()))
     if not NAME.fullmatch(name):
-        checker.notes.say(form.at("values"), f"{shown(name)} is not a name", "letters, digits and `_`, a letter first")
+        checker.notes.say(loop.marks[name], f"{shown(name)} is not a name", "letters, digits and `_`, a letter first")
     if not (isinstance(values, Scalar) and str(values.value).startswith("$")):
         items(values, f"the values of '{name}' as a list")
     items(form.args["steps"], "a list of steps")

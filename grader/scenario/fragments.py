@@ -71,10 +71,9 @@ def gather(root: Node, source: Source, shelf: Shelf) -> None:
         with notes.catching():
             _use(node, source, shelf)
     own = root.items.get("fragments")
-    for name, node in own.items.items() if isinstance(own, Mapping) else ():
-        fragment = _fragment(name, node, own, source)
-        if fragment is not None:
-            source.fragments[name] = fragment
+    if isinstance(own, Mapping):
+        found = (_fragment(name, node, own.marks[name], source) for name, node in own.items.items())
+        source.fragments.update({fragment.name: fragment for fragment in found if fragment is not None})
     notes.finish()
 
 
@@ -96,10 +95,8 @@ def enter(form: StepForm, scope: Scope) -> tuple[Fragment, Scope]:
     renamed = names.items if isinstance(names, Mapping) else {}
     exports = {inner: scope.outer(_plain(renamed.get(inner), inner, scope)) for inner in fragment.gives}
     label = _label(fragment.name, scope.table)
-    inside = Scope(
-        fragment.source, scope.table, variables, label=label, exports=exports, called_from=(form.mark, *scope.called_from)
-    )
-    return fragment, inside
+    places = (form.mark, *scope.called_from)
+    return fragment, Scope(fragment.source, scope.table, variables, label, exports, places)
 
 
 def _plain(node: Node | None, default: str, scope: Scope) -> str:
@@ -137,7 +134,8 @@ def _taken(path: Path, written: str, mark: Mark, source: Source, shelf: Shelf) -
         return shelf.take(path, _shortest(name))
     except ScenarioError as error:
         first = error.complaints[0]
-        raise wrong(mark, f"file {shown(written)} cannot be used: it has complaints", f"the first at {first.mark}") from None
+        reason = f"file {shown(written)} cannot be used: it has complaints"
+        raise wrong(mark, reason, f"the first at {first.mark}") from None
     except OSError as error:
         raise wrong(mark, f"file {shown(written)} cannot be read: {error.strerror}") from None
 
@@ -153,11 +151,11 @@ def _shortest(name: str) -> str:
     return str(Path(*parts))
 
 
-def _fragment(name: str, node: Node, own: Mapping, source: Source) -> Fragment | None:
+def _fragment(name: str, node: Node, mark: Mark, source: Source) -> Fragment | None:
     if not isinstance(node, Mapping):
         return None
     params, gives, steps = (node.items.get(key) for key in ("params", "gives", "steps"))
     given = gives.items if isinstance(gives, Sequence) else ()
     names = tuple(item.value for item in given if isinstance(item, Scalar) and isinstance(item.value, str))
     inside = steps.items if isinstance(steps, Sequence) else ()
-    return Fragment(name, own.marks[name], params.items if isinstance(params, Mapping) else {}, names, inside, source)
+    return Fragment(name, mark, params.items if isinstance(params, Mapping) else {}, names, inside, source)

@@ -277,5 +277,3 @@ def _with_field(node: Node, part: str, place: Mark) -> Scalar:
 def _need_field(name: str, part: str | None, fields: tuple[str, ...], mark: Mark) -> None:
     if part is not None and part not in fields:
         raise wrong(mark, f"'{name}' has no field '{part}'", did_you_mean(part, fields), "L1")
-
-

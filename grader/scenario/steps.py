@@ -85,8 +85,6 @@ def _arguments(key: str, node: Mapping, notes: Notes) -> tuple[Op, dict[str, Nod
         return None
     if key == "check":
         return _assertion(value, notes)
-    if key == "for_each":
-        return _loop(value, notes)
     return OPERATIONS[key], dict(value.items), dict(value.marks)
 
 
@@ -100,19 +98,6 @@ def _assertion(value: Mapping, notes: Notes) -> tuple[Op, dict[str, Node], dict[
         return None
     name, node = next(iter(value.items.items()))
     return OPERATIONS[name], {"values": node}, {"values": value.marks[name]}
-
-
-def _loop(value: Mapping, notes: Notes) -> tuple[Op, dict[str, Node], dict[str, Mark]] | None:
-    names = [name for name in value.items if name != "steps"]
-    if len(names) != 1:
-        notes.say(value.mark, "'for_each' has one name with its values, and 'steps'", "{x: [a, b], steps: [...]}")
-        return None
-    name = names[0]
-    one = Mapping(value.mark, {name: value.items[name]}, {name: value.marks[name]})
-    args: dict[str, Node] = {"values": one}
-    if "steps" in value.items:
-        args["steps"] = value.items["steps"]
-    return OPERATIONS["for_each"], args, {"values": value.marks[name]}
 
 
 def _check_arguments(form: StepForm, notes: Notes) -> None:
@@ -161,7 +146,7 @@ def _check_together(form: StepForm, notes: Notes) -> bool:
         reasons.append(("give_up_on", "'give_up_on' is about 'eventually', and there is none", ""))
     if "hold" in given and not (blocks or "blocks_until" in given or form.op.name == "still_blocked"):
         reasons.append(("hold", "'hold' needs 'blocks_until', `expect: blocks` or 'still_blocked'", ""))
-    for key in ("expect", "mistakes", "within", "hold"):
+    for key in ("expect", "mistakes", "hold"):
         if "start" in given and key in given:
             reasons.append((key, f"'{key}' belongs to the 'finish' of a started call", "move it there"))
     for key, text, hint in reasons:

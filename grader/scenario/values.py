@@ -68,9 +68,7 @@ def address(node: Node, scope: Scope) -> Value:
         if _is_reference(node):
             return scope.reference(node)
         name = node.value if isinstance(node.value, str) else ""
-        raise wrong(
-            node.mark, f"expected an address, not {kind_of(node)}", f"write ${name}" if name.isalnum() else ""
-        )
+        raise wrong(node.mark, f"expected an address, not {kind_of(node)}", f"write ${name}" if name.isalnum() else "")
     form = mapping(node, "an address")
     if "abstract" in form.items:
         known_keys(form, ("abstract",), "an abstract address")

@@ -73,6 +73,8 @@ class HostTarget:
             language="C",
         )
         self._watchdog = _Watchdog()
+        self._folder = Path(tempfile.mkdtemp(prefix="sk-"))
+        self._cases = 0
         self._agent: Target | None = None
 
     @property
@@ -91,16 +93,33 @@ class HostTarget:
             return
         if not self._no_network:
             netns.enter_fresh_network()
-        with _case_directory(case) as directory, _held_signals():
+        with self._case_directory(case) as directory, _held_signals():
             session = _HostSession(allot(case, directory, own_net=not self._no_network), self._watchdog)
             try:
                 yield session
             finally:
                 session.close()
 
+    @contextlib.contextmanager
+    def _case_directory(self, case: Case) -> Iterator[Path]:
+        """Make a folder for AF_UNIX names; a case without any needs none."""
+        if all(spec.domain != "unix" and spec.kind != "otherfam" for spec in case.addresses.values()):
+            yield self._folder
+            return
+        self._cases += 1
+        directory = self._folder / str(self._cases)
+        directory.mkdir()
+        try:
+            yield directory
+        finally:
+            for path in directory.iterdir():
+                path.unlink()
+            directory.rmdir()
+
     def close(self) -> None:
         """Stop the watchdog and the agent."""
         self._watchdog.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
         if self._agent is not None:
             self._agent.close()
 
@@ -157,15 +176,17 @@ class _HostSession:
         actor.take(call)
 
     def _perform_watched(self, call: Call) -> Outcome:
-        with self._watchdog.watching(call):
-            while True:
-                outcome = perform(call)
-                if not isinstance(outcome, Failed) or outcome.errno != "EINTR" or self._watchdog.fired is None:
-                    return outcome
-                fired, self._watchdog.fired = self._watchdog.fired, None
-                if fired[0] == call.id:
-                    return Pending("blocked", fired[1])
-                # The signal was meant for the call before this one, which ended just in time: go on.
+        watchdog = self._watchdog
+        watched = watchdog.watched = (call.id, time.monotonic() + call.deadline_s)
+        while True:
+            outcome = perform(call)
+            if not isinstance(outcome, Failed) or outcome.errno != "EINTR" or watchdog.fired is None:
+                watchdog.watched = None
+                return outcome
+            fired, watchdog.fired = watchdog.fired, None
+            if fired[0] is watched:
+                return Pending("blocked", fired[1])
+            # The signal was meant for the call before this one, which ended just in time: go on.
 
     def _remember(self, call: Call, outcome: Outcome) -> Outcome:
         """Keep track of open descriptors, so that none outlives the case."""
@@ -232,21 +253,13 @@ class _Watchdog:
     """
 
     def __init__(self) -> None:
-        self.fired: tuple[int, str] | None = None
-        self._watched: tuple[int, float] | None = None
+        self.watched: tuple[int, float] | None = None
+        self.fired: tuple[tuple[int, float], str] | None = None
         self._worker = threading.get_ident()
         self._worker_native = threading.get_native_id()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
-
-    @contextlib.contextmanager
-    def watching(self, call: Call) -> Iterator[None]:
-        self._watched = (call.id, time.monotonic() + call.deadline_s)
-        try:
-            yield
-        finally:
-            self._watched = None
 
     def stop(self) -> None:
         self._stopped.set()
@@ -254,12 +267,12 @@ class _Watchdog:
 
     def _watch(self) -> None:
         while not self._stopped.wait(_WATCH_EVERY_S):
-            watched = self._watched
+            watched = self.watched
             if watched is None or time.monotonic() < watched[1]:
                 continue
             look = _look(self._worker_native)
-            if look.state in {"blocked", "unknown"} and self._watched == watched:
-                self.fired = (watched[0], look.evidence)
+            if look.state in {"blocked", "unknown"} and self.watched is watched:
+                self.fired = (watched, look.evidence)
                 signal.pthread_kill(self._worker, _WAKE)
 
 
@@ -284,18 +297,6 @@ def _held_signals() -> Iterator[None]:
     finally:
         kernel.raised_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _case_directory(case: Case) -> Iterator[Path]:
-    if all(spec.domain != "unix" and spec.kind != "otherfam" for spec in case.addresses.values()):
-        yield Path()
-        return
-    directory = Path(tempfile.mkdtemp(prefix="sk-"))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _has_inet6() -> bool:

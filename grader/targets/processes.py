@@ -32,6 +32,7 @@ _TAIL = 64 << 10  # bytes of output that are kept
 _OUTPUT_LIMIT = 1 << 20  # bytes of output after which a testee is stopped
 _HOST_PATIENCE_S = 20.0  # for a process of ours to start, or to kill and reap: only a sick machine needs it
 _SHOWN_LINE = 200  # characters of a line that is not ours
+_MARK = "SOCKGRADE_HOST"  # in the environment of a host and of all that comes from it
 CLOSED_EXIT = 86  # the agent's word for: a descriptor of ours was closed under it
 
 LIMITS: Mapping[str, int] = {
@@ -59,8 +60,9 @@ class Host:
         # Not a context manager: it lives until `close`.
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._mark = secrets.token_hex(8)
         with theirs:
-            self._process = _start(theirs.fileno(), self._complaints.fileno())
+            self._process = _start(theirs.fileno(), self._complaints.fileno(), self._mark)
         try:
             self._send({"t": "hello", "proto": _PROTOCOL, "spec": dict(spec), "net": "own" if own_net else "shared"})
             self.ready = self._expect("ready")
@@ -98,6 +100,8 @@ class Host:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.returncode != 0:
+            _kill_marked(self._mark)
         self._complaints.close()
 
     def _send(self, message: Mapping[str, object], descriptors: list[int] | None = None) -> None:
@@ -124,7 +128,7 @@ class Host:
         return self._complaints.read()[-_TAIL:].decode("utf-8", "replace").strip() or "it ended without a word"
 
 
-def _start(control: int, complaints: int) -> subprocess.Popen[bytes]:
+def _start(control: int, complaints: int, mark: str) -> subprocess.Popen[bytes]:
     """Start the host by exec, so that nothing of this process leaks into it; never fork by hand here."""
     return subprocess.Popen(
         [sys.executable, "-I", str(_AGENT), str(control)],
@@ -132,9 +136,21 @@ def _start(control: int, complaints: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=complaints,
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", _MARK: mark},
         start_new_session=True,  # an interrupt from the terminal is for us, who then end it in order
     )
+
+
+def _kill_marked(mark: str) -> None:
+    """Kill what a host that did not end in order has left: all of it was started with the host's mark.
+
+    Only what has thrown its environment away escapes.
+    """
+    entry = f"{_MARK}={mark}".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if entry in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 class Pipes:

@@ -14,7 +14,7 @@ _MAKERS = frozenset({"socket", "accept", "dup", "socketpair"})
 
 def findings(case: Case, history: History) -> Iterator[Finding]:
     """Give a finding for each invariant of the case that its history breaks."""
-    steps = {step.path: step for step in case.every_step()}
+    steps = {step.path: step for step in case.every_step}
     for name in case.invariants:
         broken = _CHECKS[name](history)
         if broken is not None:

@@ -16,7 +16,7 @@ from grader.model.outcomes import Broken, Ended, Outcome, Pending, Succeeded, Un
 from grader.model.scenarios import Case, Step
 from grader.model.verdicts import Cause, Finding, Result, TraceLine, Verdict
 from grader.verdict import explain, invariants
-from grader.verdict.match import alternative_for, fits_in_any_order, fits_pattern, fits_step
+from grader.verdict.match import alternative_for, fits_collected, fits_pattern, fits_step
 
 _END_CAUSES = {
     "signal": Cause.CRASH,
@@ -49,7 +49,7 @@ def judge(case: Case, history: History) -> Result:
         cause=opinion.cause,
         reason=opinion.reason,
         findings=tuple(opinion.findings),
-        trace=trace(case, history, {finding.step for finding in opinion.findings}),
+        trace=() if opinion.verdict is Verdict.PASS else trace(case, history, {one.step for one in opinion.findings}),
         why=scenario.why,
         spec=scenario.spec,
         claims=scenario.claims,
@@ -86,16 +86,17 @@ def _opinion(case: Case, history: History) -> _Opinion:
 def _read(case: Case, history: History) -> _Opinion:
     """Read the events in order up to the first one that is wrong."""
     names = Names(history.addresses, case.variables)
-    steps = {step.path: step for step in case.every_step()}
+    steps = {step.path: step for step in case.every_step}
     starts = {step.start: step for step in steps.values() if step.start is not None}
     collected: dict[str, list[Outcome]] = {}
-    parents = {inner.path: step.path for step in steps.values() if step.op == "collect" for inner in step.inner}
+    collects, races = _parents(case, "collect"), _parents(case, "race")
+    won: set[str] = set()
     opinion = _Opinion()
     for event in history.events:
         if not isinstance(event, Done):
             continue
-        if event.step in parents:
-            collected.setdefault(parents[event.step], []).append(event.outcome)
+        if event.step in collects and not isinstance(event.outcome, (Broken, Unoffered)):
+            collected.setdefault(collects[event.step], []).append(event.outcome)
             continue
         step = steps[event.step]
         _weigh(opinion, step, event, names, collected.get(step.path, []))
@@ -104,7 +105,16 @@ def _read(case: Case, history: History) -> _Opinion:
             return opinion
         if isinstance(event.outcome, Succeeded):
             names.bind(starts[str(step.args["call"])] if step.op == "finish" else step, event.outcome)
+            if step.path in races and races[step.path] not in won:
+                names.bind_winner(step, event.outcome)
+        if step.path in races:
+            won.add(races[step.path])
     return opinion
+
+
+def _parents(case: Case, op: str) -> dict[str, str]:
+    """Give for each inner call of such steps the path of the step that holds it."""
+    return {inner.path: step.path for step in case.every_step if step.op == op for inner in step.inner}
 
 
 def _weigh(opinion: _Opinion, step: Step, done: Done, names: Names, collected: list[Outcome]) -> None:
@@ -116,7 +126,7 @@ def _weigh(opinion: _Opinion, step: Step, done: Done, names: Names, collected: l
         opinion.verdict, opinion.cause, opinion.reason = Verdict.UNSUPPORTED, Cause.NEEDS, outcome.reason
         return
     if step.op == "collect":
-        fits = fits_in_any_order(step.expect.in_any_order, collected, names)
+        fits = fits_collected(step, collected, names)
     else:
         fits = done.early is None and fits_step(step, outcome, names)
     if fits:
@@ -169,19 +179,21 @@ def _missing(case: Case, history: History) -> Iterator[str]:
     """Name what a PASS needs and the history does not hold."""
     done = {event.step for event in history.events if isinstance(event, Done)}
     blocked = {(event.step, event.after) for event in history.events if isinstance(event, SeenBlocked)}
-    racers = {inner.path for step in case.every_step() if step.op == "race" for inner in step.inner}
-    for step in case.every_step():
+    racers = _parents(case, "race")
+    starts = {step.start: step.path for step in case.every_step if step.start is not None}
+    for step in case.every_step:
         if step.start is None and step.path not in done and step.path not in racers:
             yield f"the history does not say how step {step.path} ({step.op}) ended"
-        waits = range(len(step.nested)) if step.release else range(1) if step.expect.blocks else ()
-        for after in waits:
-            if (step.path, after) not in blocked:
+        waiting = starts[str(step.args["call"])] if step.op == "still_blocked" else step.path
+        must_wait = step.expect.blocks or step.op == "still_blocked" or step.path in racers
+        for after in range(len(step.nested)) if step.release else range(must_wait):
+            if (waiting, after) not in blocked:
                 yield f"the history has no evidence that step {step.path} ({step.op}) waited"
 
 
 def trace(case: Case, history: History, wrong: set[str]) -> tuple[TraceLine, ...]:
     """Tell what happened, a line for each call in the order in which they began."""
-    steps = {step.path: step for step in case.every_step()}
+    steps = {step.path: step for step in case.every_step}
     ends = {event.call: event.outcome for event in history.events if isinstance(event, Returned)}
     issued = [event for event in history.events if isinstance(event, Issued)]
     last = {event.step: event.call for event in issued}

@@ -26,7 +26,7 @@ from grader.model.expectations import (
     Unnamed,
     Whatever,
 )
-from grader.model.outcomes import Ended, Failed, Outcome, Pending, Succeeded
+from grader.model.outcomes import Broken, Ended, Failed, Outcome, Pending, Succeeded, Unoffered
 from grader.model.scenarios import Step
 from grader.model.values import InetAddress, Plain, UnixAddress
 from grader.model.verdicts import Decision
@@ -97,16 +97,20 @@ def fits_value(matcher: Matcher, seen: Plain, names: Names) -> bool:
 def same(one: Plain, other: Plain) -> bool:
     """Compare two values; addresses by family, address, port and scope, never by their text."""
     if isinstance(one, InetAddress) and isinstance(other, InetAddress):
-        return (ipaddress.ip_address(one.ip), one.port, one.scope) == (
-            ipaddress.ip_address(other.ip),
-            other.port,
-            other.scope,
-        )
+        return (_ip(one.ip), one.port, one.scope) == (_ip(other.ip), other.port, other.scope)
     if isinstance(one, str) and isinstance(other, bytes):
         return one.encode() == other
     if isinstance(one, bytes) and isinstance(other, str):
         return one == other.encode()
     return type(one) is type(other) and one == other
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | str:
+    """Give an address by value; a text that is none (student code may say anything) equals itself only."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return text
 
 
 def _is_between(seen: Plain, low: Plain, high: Plain) -> bool:
@@ -156,17 +160,22 @@ def _fits_address(matcher: AddressLike, seen: Plain, names: Names) -> bool:
 
 def _fits_part(part: Matcher, seen: Plain, names: Names) -> bool:
     """Match one part of an address; an ip is compared as an address, `::1` and `0:0:0:0:0:0:0:1` alike."""
-    if isinstance(part, Exactly) and isinstance(seen, str):
-        wanted = names.resolve(part.value)
-        if isinstance(wanted, str):
-            return ipaddress.ip_address(seen) == ipaddress.ip_address(wanted)
-    return fits_value(part, seen, names)
+    match part:
+        case Not(inner):
+            return not _fits_part(inner, seen, names)
+        case OneOf(values):
+            return any(_fits_part(Exactly(value), seen, names) for value in values)
+        case Exactly(value) if isinstance(seen, str) and isinstance(wanted := names.resolve(value), str):
+            return _ip(seen) == _ip(wanted)
+        case _:
+            return fits_value(part, seen, names)
 
 
 def is_unnamed(seen: Plain) -> bool:
     """Say whether an address is the unspecified one: wildcard and port 0, or an empty AF_UNIX name."""
     if isinstance(seen, InetAddress):
-        return seen.port == 0 and ipaddress.ip_address(seen.ip).is_unspecified
+        ip = _ip(seen.ip)
+        return seen.port == 0 and not isinstance(ip, str) and ip.is_unspecified
     return isinstance(seen, UnixAddress) and not seen.path and seen.abstract is None
 
 
@@ -188,13 +197,28 @@ def fits_step(step: Step, outcome: Outcome, names: Names) -> bool:
     if step.op in ASSERTIONS and isinstance(outcome, Succeeded):
         values = outcome.fields["values"]
         return isinstance(values, tuple) and ASSERTIONS[step.op](values)
-    return (alternative_for(step, outcome, names) is not None) != expect.negated
+    if expect.negated:
+        # Only a call that came back can be "anything but": a crash or a hang is not another errno.
+        came_back = isinstance(outcome, (Succeeded, Failed))
+        return came_back and alternative_for(step, outcome, names) is None
+    return alternative_for(step, outcome, names) is not None
+
+
+def fits_collected(step: Step, outcomes: Sequence[Outcome], names: Names) -> bool:
+    """Say whether the outcomes of a `collect` are those it had to gather."""
+    if step.expect.in_any_order:
+        return fits_in_any_order(step.expect.in_any_order, outcomes, names)
+    return len(outcomes) == len(step.inner) and all(fits_step(step, outcome, names) for outcome in outcomes)
 
 
 def decide(step: Step, outcome: Outcome, names: Names) -> Decision:
     """Say whether the case goes on after this outcome, or an `eventually` may stop trying."""
+    if isinstance(outcome, (Broken, Unoffered)):
+        return Decision.HOPELESS
     if fits_step(step, outcome, names):
         return Decision.MATCHED
+    if isinstance(outcome, (Ended, Pending)):
+        return Decision.HOPELESS  # its actor is lost: nobody is there to try again
     hopeless = step.give_up_on is not None and fits_pattern(step.give_up_on, outcome, names)
     return Decision.HOPELESS if hopeless else Decision.DIFFERENT
 

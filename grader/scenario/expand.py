@@ -1,0 +1,238 @@
+"""Checked scenarios to cases: the matrix multiplied out, each case with its own steps, needs and addresses."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass
+
+from grader.model.marks import Mark
+from grader.model.scenarios import ActorKind, AddressSpec, Case, Level, Scenario, Translation
+from grader.ops import ADDRESS_KINDS, OPERATIONS, PLACEHOLDERS, Group
+from grader.scenario.atoms import seconds, text
+from grader.scenario.build import WITHIN_S, Builder
+from grader.scenario.check import axis_text
+from grader.scenario.complaints import Notes, TooMuch, wrong
+from grader.scenario.compounds import COMPOUNDS
+from grader.scenario.read import Atom, Mapping, Node, Scalar, Sequence
+from grader.scenario.scopes import Allowance, Scope, Source, Table
+from grader.scenario.steps import StepForm
+from grader.scenario.values import anything
+
+MOST_CASES = 256  # of one scenario
+
+Assignment = dict[str, Scalar]  # an axis and its value in one case
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A case with what the lints ask about it: the form of each step by its path, and the axes that it read."""
+
+    case: Case
+    forms: AnyMapping[str, StepForm]
+    read: frozenset[str]
+    node: Mapping
+
+
+def expand(root: Mapping, source: Source, allowance: Allowance) -> tuple[Built, ...]:
+    """Build every case of a checked file, in the order of the file and of the axes.
+
+    Raises:
+        ScenarioError: names or values do not fit in some case; carries every complaint.
+    """
+    notes = Notes()
+    scenarios = root.items["scenarios"]
+    built: list[Built] = []
+    for node in scenarios.items if isinstance(scenarios, Sequence) else ():
+        if isinstance(node, Mapping):
+            with notes.catching():
+                built += _cases(root, node, source, allowance, notes)
+    notes.finish()
+    return tuple(built)
+
+
+def _cases(root: Mapping, node: Mapping, source: Source, allowance: Allowance, notes: Notes) -> Iterator[Built]:
+    scenario = _scenario(root, node)
+    matrix = node.items.get("matrix")
+    assignments = assignments_of(matrix) if isinstance(matrix, Mapping) else [{}]
+    axes = _values_of_axes(assignments)
+    for assignment in assignments:
+        yield _case(root, node, scenario, assignment, Table(allowance, axes=axes), source, notes)
+
+
+def assignments_of(matrix: Mapping) -> list[Assignment]:
+    """Multiply the axes out in the order written; take out `exclude`, then add `include`.
+
+    Raises:
+        ScenarioError: too many cases, or none.
+    """
+    axes = {name: _scalars(node) for name, node in matrix.items.items() if name not in ("exclude", "include")}
+    _count(axes, matrix.mark)
+    excluded = [_choices(part) for part in _parts(matrix, "exclude")]
+    product = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    kept = [assignment for assignment in product if not any(_fits(assignment, part) for part in excluded)]
+    for part in _parts(matrix, "include"):
+        more = {name: _choices(part).get(name, values) for name, values in axes.items()}
+        _count(more, part.mark)
+        kept += [dict(zip(axes, values, strict=True)) for values in itertools.product(*more.values())]
+    unique = {tuple(axis_text(value) for value in assignment.values()): assignment for assignment in reversed(kept)}
+    ordered = [assignment for assignment in kept if assignment in unique.values()]
+    if not ordered:
+        raise wrong(matrix.mark, "'exclude' leaves no case")
+    return ordered
+
+
+def _count(axes: AnyMapping[str, tuple[Scalar, ...]], mark: Mark) -> None:
+    count = 1
+    for values in axes.values():
+        count *= len(values)
+        if count > MOST_CASES:
+            raise TooMuch(wrong(mark, f"a scenario has at most {MOST_CASES} cases").complaints)
+
+
+def _scalars(node: Node) -> tuple[Scalar, ...]:
+    given = node.items if isinstance(node, Sequence) else (node,)
+    return tuple(item for item in given if isinstance(item, Scalar))
+
+
+def _parts(matrix: Mapping, key: str) -> tuple[Mapping, ...]:
+    node = matrix.items.get(key)
+    return tuple(part for part in node.items if isinstance(part, Mapping)) if isinstance(node, Sequence) else ()
+
+
+def _choices(part: Mapping) -> dict[str, tuple[Scalar, ...]]:
+    return {name: _scalars(node) for name, node in part.items.items()}
+
+
+def _fits(assignment: Assignment, part: AnyMapping[str, tuple[Scalar, ...]]) -> bool:
+    return all(assignment[name].value in [choice.value for choice in choices] for name, choices in part.items())
+
+
+def _values_of_axes(assignments: list[Assignment]) -> dict[str, tuple[Atom, ...]]:
+    axes = assignments[0]
+    return {name: tuple(dict.fromkeys(assignment[name].value for assignment in assignments)) for name in axes}
+
+
+def _case(
+    root: Mapping, node: Mapping, scenario: Scenario, assignment: Assignment, table: Table, source: Source, notes: Notes
+) -> Built:
+    scope = Scope(source, table, table.variables)
+    table.variables |= {name: (value, scope) for name, value in _mapped(node, "vars").items()}
+    table.variables |= {name: (value, scope) for name, value in assignment.items()}
+    domain = _domain(scope)
+    table.addresses = _addresses(node, domain)
+    actors = _actors(node)
+    builder = Builder(notes, ("main", *actors), _within(root), compounds=COMPOUNDS)
+    steps_node = node.items["steps"]
+    steps = builder.steps(steps_node.items if isinstance(steps_node, Sequence) else (), scope)
+    read = frozenset(table.variables_read)
+    suffix = "-".join(axis_text(value) for value in assignment.values())
+    case = Case(
+        f"{scenario.suite}/{scenario.id}" + (f"[{suffix}]" if assignment else ""),
+        scenario,
+        steps,
+        variables={name: anything(value, inside or scope) for name, (value, inside) in table.variables.items()},
+        addresses={name: spec for name, spec in table.addresses.items() if name in table.addresses_used},
+        invariants=_words(_mapped(root, "defaults"), "invariants") + _words(node.items, "invariants"),
+    )
+    used = {step.actor for step in case.every_step} | {"main"}
+    kinds = {name: actors.get(name, ActorKind.SUT) for name in sorted(used | set(actors))}
+    needs = _needs(root, node, case, table, kinds, domain)
+    return Built(_replaced(case, kinds, needs), builder.forms, read, node)
+
+
+def _replaced(case: Case, kinds: dict[str, ActorKind], needs: tuple[str, ...]) -> Case:
+    return Case(
+        case.id, case.scenario, case.steps, case.variables, needs, kinds, case.addresses, case.invariants, case.digest
+    )
+
+
+def _needs(
+    root: Mapping, node: Mapping, case: Case, table: Table, kinds: AnyMapping[str, ActorKind], domain: str
+) -> tuple[str, ...]:
+    """Give what the case says that it needs and what its steps need without saying."""
+    given = (root.items, _mapped(root, "defaults"), node.items)
+    needs = {word for place in given for word in _words(place, "needs")} | table.needs
+    needs |= {str(case.variables[name]) for name in ("domain", "type") if name in case.variables}
+    if ActorKind.PROCESS in kinds.values():
+        needs.add("processes")
+    has_programs = any(OPERATIONS[step.op].group is Group.PROGRAM for step in case.every_step)
+    if has_programs or ActorKind.TRUSTED in kinds.values():
+        needs.add("programs")
+    for spec in case.addresses.values():
+        needs |= _needs_of_address(spec)
+    return tuple(sorted(needs))
+
+
+def _needs_of_address(spec: AddressSpec) -> set[str]:
+    domains, _ = ADDRESS_KINDS[spec.kind]
+    if spec.domain not in domains:
+        return {f"address:{spec.kind}-{spec.domain}"}
+    extra = {("ephemeral", "unix"): "unix-autobind", ("abstract", "unix"): "abstract"}.get((spec.kind, spec.domain))
+    return {spec.domain, extra} if extra else {spec.domain}
+
+
+def _domain(scope: Scope) -> str:
+    if "domain" not in scope.variables:
+        return ""
+    node, _ = scope.follow(Scalar(Mark("", 0, 0), "$domain"))
+    return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+
+
+def _addresses(node: Mapping, domain: str) -> dict[str, AddressSpec]:
+    found = {name: AddressSpec(kind, domain) for name, kind in PLACEHOLDERS.items()}
+    for name, value in _mapped(node, "addrs").items():
+        if isinstance(value, Mapping):
+            parts = {key: text(part) for key, part in value.items.items()}
+            found[name] = AddressSpec(parts["kind"], parts.get("domain", domain))
+        else:
+            found[name] = AddressSpec(text(value), domain)
+    return found
+
+
+def _actors(node: Mapping) -> dict[str, ActorKind]:
+    kinds = {
+        name: value.items.get("kind") for name, value in _mapped(node, "actors").items() if isinstance(value, Mapping)
+    }
+    return {name: ActorKind(text(kind)) if kind else ActorKind.SUT for name, kind in kinds.items()}
+
+
+def _within(root: Mapping) -> float:
+    given = _mapped(root, "defaults").get("within")
+    return seconds(given) if given else WITHIN_S
+
+
+def _scenario(root: Mapping, node: Mapping) -> Scenario:
+    defaults = _mapped(root, "defaults")
+    level = node.items.get("level", defaults.get("level"))
+    points = node.items.get("points", defaults.get("points"))
+    ru = _mapped(node, "ru")
+    return Scenario(
+        text(node.items["id"]),
+        text(root.items["suite"]),
+        text(node.items["title"]),
+        node.mark,
+        why=_text(node.items, "why"),
+        spec=_words(node.items, "spec") or _words(root.items, "spec"),
+        claims=_words(node.items, "claims"),
+        behaviours=_words(node.items, "behaviours"),
+        level=Level(text(level)) if level else Level.CORE,
+        points=float(points.value) if isinstance(points, Scalar) and isinstance(points.value, (int, float)) else 1.0,
+        tags=_words(node.items, "tags"),
+        ru=Translation(_text(ru, "title"), _text(ru, "why")),
+    )
+
+
+def _mapped(node: Mapping, key: str) -> AnyMapping[str, Node]:
+    found = node.items.get(key)
+    return found.items if isinstance(found, Mapping) else {}
+
+
+def _text(place: AnyMapping[str, Node], key: str) -> str:
+    return text(place[key]) if key in place else ""
+
+
+def _words(place: AnyMapping[str, Node], key: str) -> tuple[str, ...]:
+    found = place.get(key)
+    return tuple(text(item) for item in found.items) if isinstance(found, Sequence) else ()

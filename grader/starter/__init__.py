@@ -1,0 +1,29 @@
+"""What a student begins with: a module of sockets in which every call says that it is not written yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from grader.model.errors import UsageError
+
+_TEMPLATES = Path(__file__).parent / "module"
+
+
+def write_module(directory: Path) -> list[Path]:
+    """Write the files of a new module into the directory, which is made if it is not there.
+
+    Returns:
+        The files, in the order in which a student would read them.
+
+    Raises:
+        UsageError: one of the files is there already; nothing has been written then.
+    """
+    templates = sorted(_TEMPLATES.glob("*.*"))
+    files = [directory / template.name for template in templates]
+    for file in files:
+        if file.exists():
+            raise UsageError(f"{file} is there already: choose another folder, or take it away first")
+    directory.mkdir(parents=True, exist_ok=True)
+    for template, file in zip(templates, files, strict=True):
+        file.write_bytes(template.read_bytes())
+    return files
