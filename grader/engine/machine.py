@@ -12,11 +12,11 @@ come while the machine waits for another, so every reply goes through `_land`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from grader.bindings import Names
 from grader.engine.commands import Await, AwaitBlocked, Clock, Decide, LookAt, Script
-from grader.engine.composites import COMPOSITES, Composite
+from grader.engine.composites import COMPOSITES
+from grader.engine.flights import Flight, landed
 from grader.engine.replies import READINESS, by_name, look_of, outcome_of
 from grader.model.errors import InternalError
 from grader.model.histories import Done, Event, Issued, Returned, SeenBlocked
@@ -37,18 +37,12 @@ _SETTLE_S = 0.05
 _UNSEEN_S = 1.0
 # How often a call that nothing can wake any more is looked at before its deadline.
 _GLANCE_S = 0.05
-_TIMED_CALLS = frozenset({"connect", "close"})
+# A receive waits for what has been sent, which is there or will never be. Other calls of an Internet
+# protocol may be ended by its timers: a handshake or a closed window is tried again after a while.
+_RECEIVES = frozenset({"recv", "read", "recvfrom", "recvmsg", "recv_exactly", "recv_until_eof"})
 _TIME_LIMITS = frozenset({"SO_RCVTIMEO", "SO_SNDTIMEO", "SO_LINGER"})
 # Between two tries of an `eventually`.
 _BREATH_S = 0.001
-
-
-@dataclass(slots=True)
-class _Flight:
-    step: Step
-    composite: Composite | None
-    call: int = -1
-    outcome: Outcome | None = None
 
 
 class Machine:
@@ -63,11 +57,12 @@ class Machine:
         self._clock = clock
         self._scale = time_scale
         self._next_call = 0
-        self._flights: dict[int, _Flight] = {}
+        self._flights: dict[int, Flight] = {}
         self._abandoned: set[int] = set()
-        self._started: dict[str, _Flight] = {}
+        self._started: dict[str, Flight] = {}
         self._gone: Outcome | None = None
-        self._sets_time_limits = any(step.args.get("name") in _TIME_LIMITS for step in case.every_step)
+        self._has_timers = any(step.args.get("name") in _TIME_LIMITS for step in case.every_step)
+        self._is_local = all(step.args.get("domain", "unix") == "unix" for step in case.every_step)
 
     def run(self) -> Script[None]:
         """Run the steps in order until one ends in another way than it had to."""
@@ -118,20 +113,20 @@ class Machine:
 
     # -- flights ------------------------------------------------------------------------------------
 
-    def _launch(self, step: Step) -> Script[_Flight]:
+    def _launch(self, step: Step) -> Script[Flight]:
         args = {name: self._names.resolve(value) for name, value in step.args.items()}
         maker = COMPOSITES.get(step.op)
         if maker is None:
-            flight = _Flight(step, None)
+            flight = Flight(step, None)
             yield from self._issue(flight, step.op, args)
             return flight
         composite = maker(args)
-        flight = _Flight(step, composite)
+        flight = Flight(step, composite)
         op, first = next(composite)
         yield from self._issue(flight, op, first)
         return flight
 
-    def _issue(self, flight: _Flight, op: str, args: Mapping[str, Plain]) -> Script[None]:
+    def _issue(self, flight: Flight, op: str, args: Mapping[str, Plain]) -> Script[None]:
         """Issue a primitive of a flight, and the next ones as long as each ends at once."""
         step = flight.step
         events = self.events
@@ -161,8 +156,10 @@ class Machine:
                 return
             op, args = following
 
-    def _returned(self, flight: _Flight, outcome: Outcome) -> tuple[str, Mapping[str, Plain]] | None:
+    def _returned(self, flight: Flight, outcome: Outcome) -> tuple[str, Mapping[str, Plain]] | None:
         """Write down the end of a flight's current call; give the next one if the flight goes on."""
+        if isinstance(outcome, Failed) and outcome.errno == "EINPROGRESS":
+            self._has_timers = True  # a handshake goes on behind our back
         if flight.step.op in READINESS and isinstance(outcome, Succeeded):
             outcome = by_name(flight.step, outcome, self._names)
         self.events.append(Returned(flight.call, outcome, self._clock()))
@@ -192,13 +189,14 @@ class Machine:
         if following is not None:
             yield from self._issue(flight, *following)
 
-    def _await(self, flight: _Flight, within_s: float) -> Script[Outcome]:
+    def _await(self, flight: Flight, within_s: float) -> Script[Outcome]:
         """Wait until the flight lands, or until its state says that it will not."""
         until = self._after(within_s)
         moved, last_seen = 0, ""
         given_up: Outcome | None
         while flight.outcome is None:
-            reply = yield Await(until if self._has_timers(flight) else min(until, self._after(_GLANCE_S)))
+            glance = self._may_be_stuck(flight)
+            reply = yield Await(min(until, self._after(_GLANCE_S)) if glance else until)
             if isinstance(reply, Answer):
                 yield from self._land(reply)
                 continue
@@ -215,7 +213,7 @@ class Machine:
                 self._abandon(flight, given_up)
         return flight.outcome
 
-    def _abandon(self, flight: _Flight, outcome: Outcome) -> None:
+    def _abandon(self, flight: Flight, outcome: Outcome) -> None:
         """Stop waiting for a flight; its call is left where it is until the session ends."""
         del self._flights[flight.call]
         self._abandoned.add(flight.call)
@@ -232,9 +230,10 @@ class Machine:
             seen.append(look.evidence)
         return "; ".join(seen)
 
-    def _has_timers(self, flight: _Flight) -> bool:
-        """Say whether the kernel may end the call by itself: a handshake tried again, or a time limit set."""
-        return self._sets_time_limits or any(one.step.op in _TIMED_CALLS for one in (flight, *self._flights.values()))
+    def _may_be_stuck(self, flight: Flight) -> bool:
+        """Say whether being asleep now means staying so: no clock of the kernel may wake a pending call."""
+        pending = {flight.step.op, *(one.step.op for one in self._flights.values())}
+        return not self._has_timers and (pending <= _RECEIVES or (self._is_local and "close" not in pending))
 
     def _give_up(self, look: Look, within_s: float, moved: int) -> Outcome | None:
         """Say what a passed deadline means, or None to wait on."""
@@ -259,12 +258,12 @@ class Machine:
         if step.release:
             early = yield from self._until_release(step, flight)
             if early is not None:
-                return early >= 0 and self._done(step, _landed(flight), early=early)
+                return early >= 0 and self._done(step, landed(flight), early=early)
         elif not (yield from self._steps(step.nested)):
             return False
         return self._done(step, (yield from self._await(flight, step.within_s)))
 
-    def _until_release(self, step: Step, flight: _Flight) -> Script[int | None]:
+    def _until_release(self, step: Step, flight: Flight) -> Script[int | None]:
         """Run the nested steps of `blocks_until`; only the last one may let the call return.
 
         Gives None if all ran, the number of nested steps that had run if the call came back too early,
@@ -277,12 +276,12 @@ class Machine:
                 return -1
         return None
 
-    def _seen_blocked_and_left(self, step: Step, flight: _Flight) -> Script[bool]:
+    def _seen_blocked_and_left(self, step: Step, flight: Flight) -> Script[bool]:
         if (yield from self._see_blocked(flight, 0, step.hold_s or 0.0)):
             return self._done(step, Pending("blocked", self._last_evidence()))
-        return self._done(step, _landed(flight), early=0)
+        return self._done(step, landed(flight), early=0)
 
-    def _see_blocked(self, flight: _Flight, after: int, hold_s: float) -> Script[bool]:
+    def _see_blocked(self, flight: Flight, after: int, hold_s: float) -> Script[bool]:
         """Wait until the flight is seen blocked and has stayed so for `hold_s`; false if it lands."""
         until = self._after(flight.step.within_s)
         while flight.outcome is None:
@@ -330,16 +329,16 @@ class Machine:
         flight = self._started[str(step.args["call"])]
         if (yield from self._see_blocked(flight, 0, step.hold_s or 0.0)):
             return self._done(step, Pending("blocked", self._last_evidence()))
-        return self._done(step, _landed(flight), early=0)
+        return self._done(step, landed(flight), early=0)
 
     def _race(self, step: Step) -> Script[bool]:
-        flights: list[_Flight] = []
+        flights: list[Flight] = []
         for inner in step.inner:
             flight = yield from self._launch(inner)
             flights.append(flight)
         for flight in flights:
             if not (yield from self._see_blocked(flight, 0, 0.0)):
-                return self._done(flight.step, _landed(flight), early=0)
+                return self._done(flight.step, landed(flight), early=0)
         if not (yield from self._steps(step.trigger)):
             return False
         wanted = len(flights) if step.expect.returned is None else step.expect.returned
@@ -354,13 +353,13 @@ class Machine:
                 yield from self._see_blocked(flight, 1, 0.0)
         return self._race_done(step, flights)
 
-    def _race_done(self, step: Step, flights: list[_Flight]) -> bool:
+    def _race_done(self, step: Step, flights: list[Flight]) -> bool:
         returned = [event.call for event in self.events if isinstance(event, Returned)]
         landed = [flight for flight in flights if flight.outcome is not None]
         landed.sort(key=lambda flight: returned.index(flight.call))
         fits = True
         for flight in landed:
-            outcome = _landed(flight)
+            outcome = landed(flight)
             if flight is landed[0] and isinstance(outcome, Succeeded):
                 self._names.bind_winner(flight.step, outcome)
             fits = self._done(flight.step, outcome) and fits
@@ -390,9 +389,3 @@ _RULES: dict[str, Callable[[Machine, Step], Script[bool]]] = {
     "collect": Machine._collect,  # noqa: SLF001 - as above
     "pause": Machine._pause,  # noqa: SLF001 - as above
 }
-
-
-def _landed(flight: _Flight) -> Outcome:
-    if flight.outcome is None:
-        raise InternalError(f"the call of step {flight.step.path} was taken for ended and is pending")
-    return flight.outcome

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from grader.model.errors import Complaint, ScenarioError
 from grader.model.scenarios import Step
@@ -30,11 +30,14 @@ DEFAULTS: dict[tuple[str, str], Value] = {
     ("listen", "backlog"): 16,
     ("recv_until_eof", "limit"): 1 << 20,
 }
+MAKE_SOCKETS = ("socket", "socketpair")
 FROM_AXES = ("domain", "type")  # arguments that the variables of the same name fill in
 _STRUCTURED = (Kind.STEP, Kind.STEPS, Kind.NAME, Kind.NAMES)
+_UNROLLED = ("do", "for_each")
 _OWN_SYSTEM = system_of(sys.platform)
 
 
+Judgement: TypeAlias = dict[str, Any]  # fields of a Step by name; what makes each of them is typed
 Compound: TypeAlias = "Callable[[Builder, StepForm, Scope, str], Step]"
 
 
@@ -64,9 +67,11 @@ class Builder:
         """Build steps, one after the other; `prefix` is the path of the step that holds them and a dot."""
         built: list[Step] = []
         for form, inside in self._unrolled(nodes, scope):
-            with self.catching(inside):
+            try:
                 inside.table.allowance.step(form.mark)
                 built.append(self._step(form, inside, f"{prefix}{first + len(built)}"))
+            except ScenarioError as error:
+                self.note(error, inside)
         return tuple(built)
 
     def holds(self, node: Node, scope: Scope) -> bool:
@@ -103,14 +108,25 @@ class Builder:
         """Note what goes wrong inside, with the places that the fragment is used from, and go on."""
         try:
             yield
-        except TooMuch:
-            raise
         except ScenarioError as error:
-            self.notes.take(_with_places(complaint, scope) for complaint in error.complaints)
+            self.note(error, scope)
+
+    def note(self, error: ScenarioError, scope: Scope) -> None:
+        """Note what went wrong in a scope.
+
+        Raises:
+            TooMuch: the file may cost no more; it is that error.
+        """
+        if isinstance(error, TooMuch):
+            raise error
+        self.notes.take(_with_places(complaint, scope) for complaint in error.complaints)
 
     def _unrolled(self, nodes: tuple[Node, ...], scope: Scope) -> Iterator[tuple[StepForm, Scope]]:
         for node in nodes:
             form = scope.source.forms[id(node)]
+            if "when" not in form.modifiers and form.op.name not in _UNROLLED:
+                yield form, scope
+                continue
             with self.catching(scope):
                 if "when" in form.modifiers and not self.holds(form.modifiers["when"], scope):
                     continue
@@ -152,48 +168,43 @@ class Builder:
             raise wrong(form.at("start"), f"a call named '{start}' was started before", code="L1")
         else:
             self.started[start] = Started(form, binds, scope)
-        return self.judged(
-            Step(
-                path,
-                form.op.name,
-                form.mark,
-                args,
-                called_from=scope.called_from,
-                actor=actor,
-                binds=binds,
-                nested=nested,
-                release="blocks_until" in given,
-                start=start,
-            ),
-            form,
-            scope,
-            form,
-            scope,
+        return Step(
+            path,
+            form.op.name,
+            form.mark,
+            args,
+            called_from=scope.called_from,
+            actor=actor,
+            binds=binds,
+            nested=nested,
+            release="blocks_until" in given,
+            start=start,
+            **self.judgement(form, scope),
         )
 
-    def judged(self, step: Step, form: StepForm, scope: Scope, asked: StepForm, asked_in: Scope) -> Step:
-        """Add what a step must give; `asked` is the form of the call whose outcome it is, and `asked_in` its scope."""
+    def judgement(self, form: StepForm, scope: Scope, asked: Started | None = None) -> Judgement:
+        """Give what a step must give, as fields of it; `asked` is the call whose outcome it is, if not its own."""
         given = form.modifiers
-        op, option = asked.op.name, option_of(asked.args, asked_in)
-        found: dict[str, object] = {"within_s": self._time(given, "within") or self.within_s}
-        for key in ("hold", "eventually"):
+        about, inside = (asked.form, asked.scope) if asked else (form, scope)
+        op = about.op.name
+        found: Judgement = {"within_s": self.within_s}
+        if not given:
+            return found
+        option = option_of(about.args, inside)
+        with self.catching(scope):
+            for key in ("within", "hold", "eventually"):
+                if key in given:
+                    found[f"{key}_s"] = constant(given[key], scope, lambda node: seconds(node))
+        for key, read in (
+            ("expect", lambda node: expectation(node, op, scope, lambda when: self.holds(when, scope), option)),
+            ("give_up_on", lambda node: pattern(node, op, scope, option)),
+            ("mistakes", lambda node: mistakes(node, op, scope, option)),
+            ("note", text),
+        ):
             if key in given:
-                found[f"{key}_s"] = self._time(given, key)
-        if "expect" in given:
-            with self.catching(scope):
-                found["expect"] = expectation(given["expect"], op, scope, lambda when: self.holds(when, scope), option)
-        if "give_up_on" in given:
-            with self.catching(scope):
-                found["give_up_on"] = pattern(given["give_up_on"], op, scope, option)
-        if "mistakes" in given:
-            with self.catching(scope):
-                found["mistakes"] = mistakes(given["mistakes"], op, scope, option)
-        if "note" in given:
-            found["note"] = text(given["note"])
-        return replace(step, **found)  # type: ignore[arg-type]  # the keys are fields of Step, each with its type
-
-    def _time(self, given: dict[str, Node], key: str) -> float | None:
-        return seconds(given[key]) if key in given else None
+                with self.catching(scope):
+                    found[key] = constant(given[key], scope, read)
+        return found
 
     def actor(self, form: StepForm, scope: Scope) -> str:
         given = form.modifiers
@@ -201,7 +212,8 @@ class Builder:
             name = name_of(given["by"], scope, "the name of an actor")
             if name not in self.actors:
                 known = did_you_mean(name, self.actors)
-                raise wrong(form.at("by"), f"there is no actor '{name}'", known or "declare it under `actors`")
+                with self.catching(scope):
+                    raise wrong(form.at("by"), f"there is no actor '{name}'", known or "declare it under `actors`")
             return name
         expect = given.get("expect")
         waits = isinstance(expect, Scalar) and expect.value == "blocks"
@@ -216,17 +228,24 @@ class Builder:
     def arguments(self, form: StepForm, scope: Scope) -> dict[str, Value]:
         args: dict[str, Value] = {}
         option = option_of(form.args, scope)
+        constants = scope.source.constants
         for arg in form.op.args:
             if arg.kind in _STRUCTURED:
                 continue
-            with self.catching(scope):
-                if arg.name in form.args:
-                    args[arg.name] = argument(form.op.name, arg, form.args[arg.name], scope, option)
-                elif arg.name in FROM_AXES and form.op.name in ("socket", "socketpair"):
+            node = form.args.get(arg.name)
+            if id(node) in constants:
+                args[arg.name] = constants[id(node)]  # type: ignore[assignment]  # `argument` made it
+                continue
+            try:
+                if node is not None:
+                    args[arg.name] = argument(form.op.name, arg, node, scope, option)
+                elif arg.name in FROM_AXES and form.op.name in MAKE_SOCKETS:
                     args[arg.name] = self._from_axis(form, arg, scope)
                 elif (form.op.name, arg.name) in DEFAULTS:
                     args[arg.name] = DEFAULTS[form.op.name, arg.name]
-        if form.op.name in ("socket", "socketpair"):
+            except ScenarioError as error:
+                self.note(error, scope)
+        if form.op.name in MAKE_SOCKETS:
             scope.table.needs.update(str(args[key]) for key in FROM_AXES if isinstance(args.get(key), str))
         return args
 
@@ -246,8 +265,16 @@ class Builder:
 
     def bind(self, form: StepForm, binds: tuple[str, ...], scope: Scope) -> None:
         for name in binds:
-            with self.catching(scope):
+            try:
                 scope.bind(name, form.op.name, form.at("as"))
+            except ScenarioError as error:
+                self.note(error, scope)
+
+
+def constant(node: Node, scope: Scope, read: Callable[[Node], object]) -> object:
+    """Give what the check has read already if no case changes it, else what `read` makes of it here."""
+    constants = scope.source.constants
+    return constants[id(node)] if id(node) in constants else read(node)
 
 
 def _with_places(complaint: Complaint, scope: Scope) -> Complaint:

@@ -16,7 +16,7 @@ from grader.scenario.check_steps import StepChecker
 from grader.scenario.complaints import Notes, did_you_mean, shown, wrong
 from grader.scenario.forms import ACTOR_KINDS, FORMAT, LEVELS, SHAPES, Form
 from grader.scenario.read import Mapping, Node, Scalar, kind_of
-from grader.scenario.scopes import Scope, Source, Table
+from grader.scenario.scopes import Allowance, Scope, Source, Table
 from grader.scenario.values import anything
 from grader.scenario.words import AXIS_VALUE, DOTTED, NAME, SLUG, SUITE
 
@@ -31,20 +31,22 @@ class Desk:
     claims: tuple[str, ...] | None
 
 
-def check(root: Node, shape: str, source: Source, claims: tuple[str, ...] | None = None) -> None:
-    """Check a file; the forms of its steps are kept in `source`.
+def check(root: Node, shape: str, source: Source, allowance: Allowance, claims: tuple[str, ...] | None = None) -> None:
+    """Check a file; the forms of its steps and the values that no case changes are kept in `source`.
 
     Args:
         root: The tree of the file.
         shape: What it is: `a suite` or `a fragment file`.
         source: The file; its fragments in reach are known.
+        allowance: What the file may still cost.
         claims: The claims that scenarios may cite, None if they are not known.
 
     Raises:
         ScenarioError: it breaks the grammar; carries every complaint.
     """
     notes = Notes()
-    desk = Desk(source, notes, StepChecker(source, notes), claims)
+    steps = StepChecker(source, notes, Table(allowance, is_open=True))
+    desk = Desk(source, notes, steps, claims)
     _shape(desk, root, shape)
     notes.finish()
 
@@ -159,7 +161,7 @@ def _addr(desk: Desk, node: Node) -> None:
 
 
 def _variable(desk: Desk, node: Node) -> None:
-    anything(node, Scope(desk.source, Table(is_open=True)))
+    anything(node, Scope(desk.source, desk.steps.table))
 
 
 def _matrix(desk: Desk, node: Node) -> None:

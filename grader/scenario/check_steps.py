@@ -6,7 +6,7 @@ Values are read as they will be when cases are built, but any name will do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from grader.model.expectations import Expectation
 from grader.ops import Group, Kind
@@ -26,8 +26,8 @@ class StepChecker:
     """One walk over the steps of one file."""
 
     source: Source
-    notes: Notes = field(default_factory=Notes)
-    table: Table = field(default_factory=lambda: Table(is_open=True))
+    notes: Notes
+    table: Table
 
     def steps(self, node: Node) -> None:
         """Check a list of steps."""
@@ -55,37 +55,49 @@ class StepChecker:
     def _arguments(self, form: StepForm, scope: Scope) -> None:
         for arg in form.op.args:
             if arg.name in form.args and arg.kind not in _KINDS_OF_STRUCTURES and form.op.group is not Group.STRUCTURE:
+                node = form.args[arg.name]
                 with self.notes.catching():
-                    argument(form.op.name, arg, form.args[arg.name], scope, option_of(form.args, scope))
+                    self._keep(node, lambda: argument(form.op.name, arg, node, scope, option_of(form.args, scope)))
+
+    def _keep(self, node: Node, make: Callable[[], object]) -> None:
+        """Read a value to see whether it can be, and keep it if no case will change it."""
+        self.table.asked = False
+        value = make()
+        if not self.table.asked:
+            self.source.constants[id(node)] = value
 
     def _modifier(self, form: StepForm, key: str, node: Node, scope: Scope) -> None:
-        op: str | None = form.op.name
-        if form.op.name == "finish":
-            op = None
+        op = None if form.op.name == "finish" else form.op.name
         match MODIFIERS[key].form:
             case Form.EXPECTATION:
-                self._expectation(form, node, op, scope)
+                self._keep(node, lambda: self._expectation(form, node, op, scope))
             case Form.OUTCOME:
-                pattern(node, op, scope, option_of(form.args, scope))
+                self._keep(node, lambda: pattern(node, op, scope, option_of(form.args, scope)))
             case Form.MISTAKES:
-                mistakes(node, op, scope, option_of(form.args, scope))
+                self._keep(node, lambda: mistakes(node, op, scope, option_of(form.args, scope)))
             case Form.STEPS:
                 if not items(node, "a list of steps"):
                     self.notes.say(node.mark, f"'{key}' needs at least one step")
             case Form.NAME:
                 name_of(node, scope, "a name")
             case Form.TIME:
-                seconds(node)
+                self._keep(node, lambda: seconds(node))
             case Form.WHEN:
                 check_when(node)
             case _:
                 text(node)
 
     def _expectation(self, form: StepForm, node: Node, op: str | None, scope: Scope) -> Expectation:
+        def holds(when: Node) -> bool:
+            self.table.asked = True
+            return check_when(when)
+
+        if op is None:
+            self.table.asked = True  # the operation is that of the started call
         if form.op.name == "collect":
             inner = self._inner_op(form)
             return in_any_order(node, inner, scope, None) if inner else Expectation()
-        return expectation(node, op, scope, check_when, option_of(form.args, scope))
+        return expectation(node, op, scope, holds, option_of(form.args, scope))
 
     def _inner_op(self, form: StepForm) -> str | None:
         inner = step_form(form.args["step"], Notes()) if "step" in form.args else None

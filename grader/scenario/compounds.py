@@ -9,7 +9,7 @@ from grader.model.scenarios import Step
 from grader.scenario.atoms import integer, items
 from grader.scenario.build import Builder, Compound, Started
 from grader.scenario.complaints import did_you_mean, wrong
-from grader.scenario.expects import expectation, in_any_order
+from grader.scenario.expects import in_any_order
 from grader.scenario.read import Node
 from grader.scenario.scopes import WINNER, Scope, name_of
 from grader.scenario.steps import StepForm
@@ -19,16 +19,15 @@ def _finish(builder: Builder, form: StepForm, scope: Scope, path: str) -> Step:
     """Build the end of a started call: its outcome is matched here, and its names are bound here."""
     name, call = _started(builder, form, scope)
     call.finished = True
-    step = Step(path, "finish", form.mark, {"call": name}, called_from=scope.called_from)
-    step = builder.judged(step, form, scope, call.form, call.scope)
+    judgement = builder.judgement(form, scope, call)
     builder.bind(call.form, call.binds, call.scope)
-    return step
+    return Step(path, "finish", form.mark, {"call": name}, called_from=scope.called_from, **judgement)
 
 
 def _still_blocked(builder: Builder, form: StepForm, scope: Scope, path: str) -> Step:
     name, _ = _started(builder, form, scope)
-    step = Step(path, "still_blocked", form.mark, {"call": name}, called_from=scope.called_from)
-    return builder.judged(step, form, scope, form, scope)
+    judgement = builder.judgement(form, scope)
+    return Step(path, "still_blocked", form.mark, {"call": name}, called_from=scope.called_from, **judgement)
 
 
 def _started(builder: Builder, form: StepForm, scope: Scope) -> tuple[str, Started]:
@@ -47,24 +46,20 @@ def _collect(builder: Builder, form: StepForm, scope: Scope, path: str) -> Step:
     """Build a collection: its one call, as often as it is made."""
     node, _ = scope.follow(form.args["times"])
     times = integer(node, 1)
-    inner_form = scope.source.forms[id(form.args["step"])]
-    first = _inner(builder, form.args["step"], scope, f"{path}.0", builder.actor(form, scope))
     for _ in range(times):
         scope.table.allowance.step(form.mark)
+    inner_form = scope.source.forms[id(form.args["step"])]
+    judgement = builder.judgement(_without_expect(form), scope)
+    call = _inner(builder, form.args["step"], scope, f"{path}.0", builder.actor(form, scope))
+    if "within" not in inner_form.modifiers:
+        call = replace(call, within_s=judgement["within_s"])
+    calls = tuple(replace(call, path=f"{path}.{n}") for n in range(times))
+    step = Step(path, "collect", form.mark, {"times": times}, (), call.actor, inner=calls, **judgement)
     expect = form.modifiers.get("expect")
-    step = Step(path, "collect", form.mark, {"times": times}, called_from=scope.called_from, actor=first.actor)
-    modifiers = {key: value for key, value in form.modifiers.items() if key != "expect"}
-    step = builder.judged(step, replace(form, modifiers=modifiers), scope, inner_form, scope)
-    inner = tuple(replace(first, path=f"{path}.{n}", within_s=step.within_s) for n in range(times))
-    if "within" in inner_form.modifiers:
-        inner = tuple(replace(call, within_s=first.within_s) for call in inner)
-    if expect is None:
-        return replace(step, inner=inner)
-    found = in_any_order(expect, inner_form.op.name, scope, None)
-    if found.in_any_order and len(found.in_any_order) != times:
-        text = f"'in_any_order' has {len(found.in_any_order)} outcomes, and there are {times} calls"
-        raise wrong(expect.mark, text)
-    return replace(step, inner=inner, expect=found)
+    found = in_any_order(expect, inner_form.op.name, scope, None) if expect else step.expect
+    if expect and found.in_any_order and len(found.in_any_order) != times:
+        raise wrong(expect.mark, f"'in_any_order' has {len(found.in_any_order)} outcomes, and there are {times} calls")
+    return replace(step, expect=found, called_from=scope.called_from)
 
 
 def _race(builder: Builder, form: StepForm, scope: Scope, path: str) -> Step:
@@ -73,15 +68,13 @@ def _race(builder: Builder, form: StepForm, scope: Scope, path: str) -> Step:
     calls = tuple(_inner(builder, node, scope, f"{path}.{n}", None) for n, node in enumerate(nodes))
     trigger = items(form.args["trigger"], "a list of steps")
     after = builder.steps(trigger, scope, f"{path}.", first=len(calls))
-    step = Step(path, "race", form.mark, {}, called_from=scope.called_from, inner=calls, trigger=after)
-    plain = {key: value for key, value in form.modifiers.items() if key != "expect"}
-    step = builder.judged(step, replace(form, modifiers=plain), scope, form, scope)
+    judgement = builder.judgement(form, scope)
     binding = next((call for call in calls if call.binds), None)
     for call in calls:
         builder.bind(builder.forms[call.path], call.binds, scope)
     if binding is not None:
         builder.bind(builder.forms[binding.path], (WINNER,), scope)
-    return replace(step, expect=expectation(form.modifiers["expect"], "race", scope, lambda when: True))
+    return Step(path, "race", form.mark, {}, scope.called_from, inner=calls, trigger=after, **judgement)
 
 
 def _inner(builder: Builder, node: Node, scope: Scope, path: str, actor: str | None) -> Step:
@@ -92,8 +85,12 @@ def _inner(builder: Builder, node: Node, scope: Scope, path: str, actor: str | N
     by = builder.actor(form, scope) if "by" in form.modifiers else actor or builder.fresh_actor()
     args = builder.arguments(form, scope)
     binds = builder.binds(form, scope)
-    step = Step(path, form.op.name, form.mark, args, called_from=scope.called_from, actor=by, binds=binds)
-    return builder.judged(step, form, scope, form, scope)
+    return Step(path, form.op.name, form.mark, args, scope.called_from, by, binds, **builder.judgement(form, scope))
+
+
+def _without_expect(form: StepForm) -> StepForm:
+    """Take away the expectation: that of a collection is about its calls."""
+    return replace(form, modifiers={key: node for key, node in form.modifiers.items() if key != "expect"})
 
 
 COMPOUNDS: AnyMapping[str, Compound] = {

@@ -109,8 +109,8 @@ def _file(form: Mapping, scope: Scope) -> bytes:
     path = nearby(text(node, "a path"), scope.source, node.mark)
 
     def content() -> bytes:
-        scope.table.allowance.texts.append(path.read_bytes())
-        return scope.table.allowance.texts[-1]
+        found = scope.source.texts[path] = path.read_bytes()
+        return found
 
     return _made(("file", path), path.stat().st_size, node.mark, scope, content)
 

@@ -20,7 +20,7 @@ from grader.scenario.atoms import integer, items, known_keys, mapping, text, wor
 from grader.scenario.complaints import did_you_mean, shown, wrong
 from grader.scenario.matchers import fields_of, matcher
 from grader.scenario.read import Mapping, Node, Scalar, Sequence, kind_of
-from grader.scenario.scopes import Scope
+from grader.scenario.scopes import Scope, is_open_reference
 from grader.scenario.words import ERRNOS, SIGNALS
 
 WORDS: dict[str, Expectation] = {
@@ -182,7 +182,7 @@ def _errno(form: Mapping, scope: Scope) -> Pattern:
         return Failure(tuple(_symbol(item) for item in node.items), signal)
     if isinstance(node, Scalar) and node.value == "any":
         return Failure((), signal)
-    if scope.table.is_open and isinstance(node, Scalar) and str(node.value).startswith("$"):
+    if is_open_reference(node, scope):
         return Failure((), signal)
     return Failure((_symbol(node),), signal)
 

@@ -12,7 +12,7 @@ from grader.scenario.check import check
 from grader.scenario.complaints import Notes, shown, wrong
 from grader.scenario.data import nearby
 from grader.scenario.read import Mapping, Node, Scalar, Sequence, read
-from grader.scenario.scopes import Fragment, Scope, Source, Table
+from grader.scenario.scopes import Allowance, Fragment, Scope, Source, Table
 from grader.scenario.steps import StepForm
 
 DEEPEST = 16  # fragments that use fragments
@@ -51,7 +51,7 @@ class Shelf:
         root = read(content, name)
         source = Source(path, name, self.root, content)
         gather(root, source, self)
-        check(root, "a fragment file", source)
+        check(root, "a fragment file", source, Allowance())
         return source
 
 

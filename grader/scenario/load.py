@@ -114,30 +114,29 @@ def _load_file(file: Path, shelf: Shelf, claims: tuple[str, ...] | None, taken: 
     if "fragments" in file.parts[:-1]:
         shelf.take(source.path, name)
         return ()
-    _prepare(root, source, shelf, claims)
     allowance = Allowance()
+    _prepare(root, source, shelf, claims, allowance)
     built = expand(root, source, allowance) if isinstance(root, Mapping) else ()
     lint(root, source, built, taken)
-    digest = _digest(source, allowance)
+    digest = _digest(source)
     return tuple(replace(one.case, digest=digest) for one in built)
 
 
-def _prepare(root: Node, source: Source, shelf: Shelf, claims: tuple[str, ...] | None) -> None:
+def _prepare(root: Node, source: Source, shelf: Shelf, claims: tuple[str, ...] | None, allowance: Allowance) -> None:
     notes = Notes()
     with notes.catching():
         gather(root, source, shelf)
     with notes.catching():
-        check(root, "a suite", source, claims)
+        check(root, "a suite", source, allowance, claims)
     notes.finish()
 
 
-def _digest(source: Source, allowance: Allowance) -> str:
+def _digest(source: Source) -> str:
     """Give the SHA-256 of every text that the cases of a file were built from."""
-    digest = hashlib.sha256(source.content)
-    for used in _used(source):
-        digest.update(used.content)
-    for text in allowance.texts:
-        digest.update(text)
+    digest = hashlib.sha256()
+    for used in (source, *_used(source)):
+        for text in (used.content, *used.texts.values()):
+            digest.update(text)
     return digest.hexdigest()
 
 

@@ -23,6 +23,9 @@ WINNER = "winner"  # bound by every `race`
 ADDRESS_FIELDS = ("addr", "ip", "port", "path")
 
 
+MAKERS = frozenset(op.name for op in OPERATIONS.values() if op.main_field == "sock")  # operations that make sockets
+
+
 @dataclass(frozen=True, slots=True)
 class Binding:
     """What bound a name: the operation whose result it stands for, and the place of its `as`."""
@@ -41,14 +44,13 @@ class Binding:
     @property
     def is_socket(self) -> bool:
         """Whether the name stands for a socket."""
-        return OPERATIONS[self.op].main_field in ("sock", "other")
+        return self.op in MAKERS
 
 
 @dataclass(slots=True)
 class Allowance:
-    """What one scenario file may cost: the data it asks for, the steps it grows to, what was read for it."""
+    """What one scenario file may cost: the data it asks for and the steps it grows to."""
 
-    texts: list[bytes] = field(default_factory=list)
     made: dict[Hashable, bytes] = field(default_factory=dict)  # by what it was made from: cases share it
     asked: int = 0
     steps: int = 0
@@ -85,6 +87,8 @@ class Source:
     root: Path
     content: bytes = b""
     forms: dict[int, StepForm] = field(default_factory=dict)  # by the id of the node
+    constants: dict[int, object] = field(default_factory=dict)  # what a node says in every case alike, by its id
+    texts: dict[Path, bytes] = field(default_factory=dict)  # data files that the file names
     fragments: dict[str, Fragment] = field(default_factory=dict)
     used: tuple[Source, ...] = ()
 
@@ -103,7 +107,10 @@ class Fragment:
 
 @dataclass(slots=True)
 class Table:
-    """The names of one case while it is built; `is_open` while a file is only checked: any name will do."""
+    """The names of one case while it is built; `is_open` while a file is only checked: any name will do.
+
+    `asked` is set whenever the meaning of a node depends on the case; what is read without it is a constant.
+    """
 
     allowance: Allowance = field(default_factory=Allowance)
     addresses: AnyMapping[str, AddressSpec] = field(default_factory=dict)
@@ -115,6 +122,12 @@ class Table:
     needs: set[str] = field(default_factory=set)
     labels: dict[str, int] = field(default_factory=dict)
     is_open: bool = False
+    asked: bool = False
+
+    def need(self, feature: str) -> None:
+        """Note a feature that the case cannot do without."""
+        self.needs.add(feature)
+        self.asked = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +153,8 @@ class Scope:
 
     def follow(self, node: Node) -> tuple[Node, Scope]:
         """Put in what a variable stands for, and give it with the scope it was written in."""
+        if not (isinstance(node, Scalar) and isinstance(node.value, str) and node.value[:1] == "$"):
+            return node, self  # nearly always
         place, scope = node.mark, self
         for _ in range(32):
             if not (isinstance(node, Scalar) and isinstance(node.value, str) and is_reference(node.value)):
@@ -148,6 +163,7 @@ class Scope:
             if name not in scope.variables:
                 return node, scope
             scope.table.variables_read.add(name)
+            scope.table.asked = True
             found, found_scope = scope.variables[name]
             scope = found_scope or scope
             node = _with_field(found, part, place) if part else _placed(found, place)
@@ -173,6 +189,7 @@ class Scope:
         """Give the name of the case for a name that is used here, and see that it is bound."""
         outer = self.outer(name)
         table = self.table
+        table.asked = True
         if table.is_open:
             return outer
         if outer in table.bound:
@@ -183,6 +200,7 @@ class Scope:
             if not table.addresses[name].domain:
                 raise wrong(mark, f"the address '{name}' needs a domain", "give the scenario an axis `domain`")
             table.addresses_used.add(name)
+            table.variables_read.add("domain")
             return name
         near = did_you_mean(name, [*self._own_names(), *table.addresses, *self.variables])
         raise wrong(mark, f"no step before this one binds '{name}'", near if near.startswith("did") else "", "L1")
@@ -190,6 +208,7 @@ class Scope:
     def socket(self, name: str, mark: Mark) -> str:
         """Give the name of the case for a socket that is used here by its bare name."""
         outer = self.outer(name)
+        self.table.asked = True
         if self.table.is_open:
             return outer
         binding = self.table.bound.get(outer)
@@ -238,7 +257,9 @@ def is_reference(text: str) -> bool:
 
 def is_open_reference(node: Node, scope: Scope) -> bool:
     """Whether a file is only checked and the node stands for something that the check cannot know."""
-    return scope.table.is_open and isinstance(node, Scalar) and isinstance(node.value, str) and is_reference(node.value)
+    is_one = isinstance(node, Scalar) and isinstance(node.value, str) and is_reference(node.value)
+    scope.table.asked |= is_one
+    return scope.table.is_open and is_one
 
 
 def literal(text: str) -> str:

@@ -72,7 +72,7 @@ def address(node: Node, scope: Scope) -> Value:
     form = mapping(node, "an address")
     if "abstract" in form.items:
         known_keys(form, ("abstract",), "an abstract address")
-        scope.table.needs.add("abstract")
+        scope.table.need("abstract")
         return UnixAddress(abstract=text(form.items["abstract"]))
     if "path" in form.items:
         known_keys(form, ("path",), "a path address")
@@ -144,7 +144,7 @@ def _internet(form: Mapping, scope: Scope) -> InetAddress | InetParts:
     ip = ip_scope.reference(ip_node) if _is_reference(ip_node) else internet_ip(ip_node)
     port = port_scope.reference(port_node) if _is_reference(port_node) else port_number(port_node)
     if isinstance(ip, str) and ip.startswith("127.") and ip != "127.0.0.1":
-        scope.table.needs.add("loopback-net")
+        scope.table.need("loopback-net")
     if isinstance(ip, str) and isinstance(port, int):
         return InetAddress(ip, port)
     return InetParts(ip, port)
@@ -200,7 +200,7 @@ def _word(node: Node, arg: Arg, scope: Scope) -> Value:
     if is_number and arg.name == "proto":
         return integer(node)
     if is_number and arg.name in PASSED_AS_THEY_ARE:
-        scope.table.needs.add("raw-calls")
+        scope.table.need("raw-calls")
         return integer(node)
     return word(node, arg.words, f"a word for '{arg.name}'")
 

@@ -95,6 +95,11 @@ class ModuleTarget:
         """What the module has, as far as it could be loaded; a module that cannot be is taken at full."""
         return self._profile
 
+    @property
+    def host_pid(self) -> int:
+        """The number of the host process, whose children are the cells."""
+        return self._host.pid
+
     @contextmanager
     def session(self, case: Case) -> Iterator[AgentSession]:
         """Fork a cell for the case; at the end nothing is left of it."""

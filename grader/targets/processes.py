@@ -26,7 +26,7 @@ from grader.model.outcomes import Ended
 from grader.targets import wire
 
 _AGENT = Path(__file__).parents[1] / "agent" / "__main__.py"
-_PROTOCOL = 1
+PROTOCOL = 1
 _CHUNK = 1 << 16
 _TAIL = 64 << 10  # bytes of output that are kept
 _OUTPUT_LIMIT = 1 << 20  # bytes of output after which a testee is stopped
@@ -64,16 +64,21 @@ class Host:
         with theirs:
             self._process = _start(theirs.fileno(), self._complaints.fileno(), self._mark)
         try:
-            self._send({"t": "hello", "proto": _PROTOCOL, "spec": dict(spec), "net": "own" if own_net else "shared"})
+            self._send({"t": "hello", "proto": PROTOCOL, "spec": dict(spec), "net": "own" if own_net else "shared"})
             self.ready = self._expect("ready")
-            if self.ready["proto"] != _PROTOCOL:
-                raise TargetError(f"the agent speaks protocol {self.ready['proto']}, the grader {_PROTOCOL}")
+            if self.ready["proto"] != PROTOCOL:
+                raise TargetError(f"the agent speaks protocol {self.ready['proto']}, the grader {PROTOCOL}")
         except HostGoneError as error:
             self.close()
             raise TargetError(f"the agent did not start: {error}") from error
         except TargetError:
             self.close()
             raise
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
 
     def begin(self, directory: Path, limits: Mapping[str, int] = LIMITS) -> Cell:
         """Fork a cell that works in the directory.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -90,7 +90,7 @@ def talking(target: Target, **addresses: str) -> Iterator[Talk]:
 
 
 @pytest.fixture
-def talk_to() -> Callable[..., object]:
+def talk_to() -> Callable[..., AbstractContextManager[Talk]]:
     """Give the way to open a session."""
     return talking
 
