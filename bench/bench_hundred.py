@@ -114,8 +114,10 @@ def in_process_variants(stack: ExitStack) -> Iterator[Variant]:
 
 # -- whole processes -------------------------------------------------------------------------------------
 
-# Plugins that happen to be installed would cost both sides the same and hide the difference.
-_ENVIRONMENT = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+# What happens to be set here must not count: Python's own variables (one of them forbids compiled modules), and
+# plugins of pytest that are installed, which would cost both sides the same and hide the difference.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))}
+_ENVIRONMENT["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 
 
 def process(folder: Path, *command: str | Path) -> Callable[[], Spent]:

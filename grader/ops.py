@@ -673,11 +673,34 @@ OPERATIONS: dict[str, Op] = {
     )
 }
 
-# Error conditions of one call that share an errno: a step that provokes two of them at once cannot
-# say which rule it checked (lint L16). Kept by hand from the ERRORS sections of POSIX.1-2024.
+# The error conditions of a call that a file alone can show, with the errnos that they may give. POSIX.1-2024
+# does not say which of two conditions is seen first (XSH 2.3), so a step that provokes two of them at once
+# and names one errno cannot say which rule it checked (lint L16). Kept by hand from the ERRORS sections.
 SHARED_ERRNOS: dict[str, dict[str, tuple[str, ...]]] = {
-    "bind": {"EINVAL": ("already-bound", "bad-length"), "EADDRINUSE": ("address-in-use",)},
-    "connect": {"EISCONN": ("already-connected",), "ECONNREFUSED": ("nobody-listens", "stale-path")},
-    "listen": {"EINVAL": ("already-connected", "shut-down")},
-    "send": {"EPIPE": ("shut-down", "peer-closed"), "ENOTCONN": ("not-connected",)},
+    "bind": {
+        "already-bound": ("EINVAL",),
+        "address-in-use": ("EADDRINUSE",),
+        "not-local": ("EADDRNOTAVAIL",),
+        "other-family": ("EAFNOSUPPORT", "EINVAL"),
+    },
+    "listen": {
+        "already-connected": ("EINVAL",),
+        "shut-down": ("EINVAL",),
+        "no-connections": ("EOPNOTSUPP",),
+    },
+    "accept": {
+        "not-listening": ("EINVAL",),
+        "no-connections": ("EOPNOTSUPP",),
+    },
+    "connect": {
+        "already-connected": ("EISCONN",),
+        "listening": ("EOPNOTSUPP", "EISCONN"),
+        "nobody-listens": ("ECONNREFUSED", "ENOENT"),
+        "other-family": ("EAFNOSUPPORT",),
+    },
+    "send": {
+        "not-connected": ("ENOTCONN", "EPIPE"),
+        "shut-down": ("EPIPE",),
+        "peer-closed": ("EPIPE", "ECONNRESET"),
+    },
 }

@@ -95,7 +95,17 @@ def test_the_installed_command_finds_its_suites(installed: Path, tmp_path: Path)
 
 
 def test_the_installed_command_grades_this_host(installed: Path, tmp_path: Path) -> None:
-    """In an empty folder the command runs the suites against this host's own sockets, and all pass."""
-    run(installed / "sockgrade", "run", "--target", "host", cwd=tmp_path)
+    """In an empty folder the command runs a suite against this host's own sockets, all pass, and nothing is left."""
+    printed = run(installed / "sockgrade", "run", "api/listen-accept", "--target", "host", cwd=tmp_path)
 
+    assert re.search(r"^[1-9]\d* PASS in ", printed, re.MULTILINE)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_installed_plugin_finds_scenarios(installed: Path, tmp_path: Path) -> None:
+    """The other front door opens from the wheel too: pytest runs the suites that lie beside the plugin."""
+    suite = installed.parent.joinpath("lib").glob("python*/site-packages/grader/suites/api/socketpair")
+
+    printed = run(installed / "python", "-m", "pytest", "-p", "grader.pytest_plugin", next(suite), cwd=tmp_path)
+
+    assert re.search(r"\b[1-9]\d* passed", printed)

@@ -355,15 +355,15 @@ class Machine:
 
     def _race_done(self, step: Step, flights: list[Flight]) -> bool:
         returned = [event.call for event in self.events if isinstance(event, Returned)]
-        landed = [flight for flight in flights if flight.outcome is not None]
-        landed.sort(key=lambda flight: returned.index(flight.call))
+        ended = [flight for flight in flights if flight.outcome is not None]
+        ended.sort(key=lambda flight: returned.index(flight.call))
         fits = True
-        for flight in landed:
+        for flight in ended:
             outcome = landed(flight)
-            if flight is landed[0] and isinstance(outcome, Succeeded):
+            if flight is ended[0] and isinstance(outcome, Succeeded):
                 self._names.bind_winner(flight.step, outcome)
             fits = self._done(flight.step, outcome) and fits
-        counts = {"returned": len(landed), "pending": len(flights) - len(landed)}
+        counts = {"returned": len(ended), "pending": len(flights) - len(ended)}
         return self._done(step, Succeeded(counts)) and fits
 
     def _collect(self, step: Step) -> Script[bool]:

@@ -14,7 +14,7 @@ from grader.model.scenarios import Step
 from grader.model.values import Value
 from grader.ops import Arg, Kind
 from grader.scenario.atoms import items, seconds, text
-from grader.scenario.complaints import Notes, TooMuch, did_you_mean, shown, wrong
+from grader.scenario.complaints import Notes, TooMuchError, did_you_mean, shown, wrong
 from grader.scenario.expects import expectation, mistakes, pattern
 from grader.scenario.fragments import enter
 from grader.scenario.read import Mapping, Node, Scalar, Sequence
@@ -24,7 +24,7 @@ from grader.scenario.values import argument, convert, option_of
 from grader.scenario.words import SYSTEMS, system_of
 
 WITHIN_S = 2.0
-DEFAULTS: dict[tuple[str, str], Value] = {
+DEFAULTS: dict[tuple[str, str], int] = {
     ("socket", "proto"): 0,
     ("socketpair", "proto"): 0,
     ("listen", "backlog"): 16,
@@ -61,7 +61,7 @@ class Builder:
     forms: dict[str, StepForm] = field(default_factory=dict)
     compounds: AnyMapping[str, Compound] = field(default_factory=dict)
     started: dict[str, Started] = field(default_factory=dict)
-    anonymous: int = 0
+    acting: set[str] = field(default_factory=lambda: {"main"})
 
     def steps(self, nodes: tuple[Node, ...], scope: Scope, prefix: str = "", *, first: int = 0) -> tuple[Step, ...]:
         """Build steps, one after the other; `prefix` is the path of the step that holds them and a dot."""
@@ -81,7 +81,8 @@ class Builder:
             ScenarioError: it asks for a name that is no axis, variable or `os`.
         """
         wanted = node.items if isinstance(node, Mapping) else {}
-        return all([self._holds_one(name, choice, node, scope) for name, choice in wanted.items()])
+        held = [self._holds_one(name, choice, node, scope) for name, choice in wanted.items()]  # each is checked
+        return all(held)
 
     def _holds_one(self, name: str, choice: Node, when: Node, scope: Scope) -> bool:
         place = when.marks[name] if isinstance(when, Mapping) else when.mark
@@ -115,9 +116,9 @@ class Builder:
         """Note what went wrong in a scope.
 
         Raises:
-            TooMuch: the file may cost no more; it is that error.
+            TooMuchError: the file may cost no more; it is that error.
         """
-        if isinstance(error, TooMuch):
+        if isinstance(error, TooMuchError):
             raise error
         self.notes.take(_with_places(complaint, scope) for complaint in error.complaints)
 
@@ -194,7 +195,7 @@ class Builder:
         with self.catching(scope):
             for key in ("within", "hold", "eventually"):
                 if key in given:
-                    found[f"{key}_s"] = constant(given[key], scope, lambda node: seconds(node))
+                    found[f"{key}_s"] = constant(given[key], scope, seconds)
         for key, read in (
             ("expect", lambda node: expectation(node, op, scope, lambda when: self.holds(when, scope), option)),
             ("give_up_on", lambda node: pattern(node, op, scope, option)),
@@ -207,6 +208,7 @@ class Builder:
         return found
 
     def actor(self, form: StepForm, scope: Scope) -> str:
+        """Give who makes a call: the actor of `by`, a fresh one for a call that others run beside, else `main`."""
         given = form.modifiers
         if "by" in given:
             name = name_of(given["by"], scope, "the name of an actor")
@@ -214,6 +216,7 @@ class Builder:
                 known = did_you_mean(name, self.actors)
                 with self.catching(scope):
                     raise wrong(form.at("by"), f"there is no actor '{name}'", known or "declare it under `actors`")
+            self.acting.add(name)
             return name
         expect = given.get("expect")
         waits = isinstance(expect, Scalar) and expect.value == "blocks"
@@ -222,10 +225,13 @@ class Builder:
         return "main"
 
     def fresh_actor(self) -> str:
-        self.anonymous += 1
-        return f"anon{self.anonymous}"
+        """Give an actor that no other call of the case has."""
+        number = sum(name not in self.actors for name in self.acting) + 1
+        self.acting.add(name := f"anon{number}")
+        return name
 
     def arguments(self, form: StepForm, scope: Scope) -> dict[str, Value]:
+        """Give the arguments of a call, with what the language fills in where the author says nothing."""
         args: dict[str, Value] = {}
         option = option_of(form.args, scope)
         constants = scope.source.constants
@@ -246,7 +252,7 @@ class Builder:
             except ScenarioError as error:
                 self.note(error, scope)
         if form.op.name in MAKE_SOCKETS:
-            scope.table.needs.update(str(args[key]) for key in FROM_AXES if isinstance(args.get(key), str))
+            _note_kind(args, scope)
         return args
 
     def _from_axis(self, form: StepForm, arg: Arg, scope: Scope) -> Value:
@@ -256,6 +262,7 @@ class Builder:
         return convert(Scalar(form.mark, f"${arg.name}"), arg, scope)
 
     def binds(self, form: StepForm, scope: Scope) -> tuple[str, ...]:
+        """Give the names of `as`, as the whole case knows them."""
         arg = form.op.arg("as")
         if arg is None or "as" not in form.args:
             return ()
@@ -264,11 +271,22 @@ class Builder:
         return tuple(scope.outer(str(name)) for name in names)
 
     def bind(self, form: StepForm, binds: tuple[str, ...], scope: Scope) -> None:
+        """Let names stand for the result of a call from here on."""
         for name in binds:
             try:
                 scope.bind(name, form.op.name, form.at("as"))
             except ScenarioError as error:
                 self.note(error, scope)
+
+
+def _note_kind(args: AnyMapping[str, Value], scope: Scope) -> None:
+    """Note that a case needs sockets of this kind; an axis that says the same is used by it."""
+    for key in FROM_AXES:
+        if isinstance(kind := args.get(key), str):
+            scope.table.needs.add(kind)
+            axis, _ = scope.table.variables.get(key, (None, None))
+            if isinstance(axis, Scalar) and axis.value == kind:
+                scope.table.variables_read.add(key)
 
 
 def constant(node: Node, scope: Scope, read: Callable[[Node], object]) -> object:

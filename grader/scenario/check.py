@@ -136,6 +136,13 @@ def _claim(desk: Desk, node: Node) -> None:
         raise wrong(node.mark, f"unknown claim {shown(claim)}", did_you_mean(claim, desk.claims))
 
 
+def _actors(desk: Desk, node: Node) -> None:
+    _named(_actor, "the actors as a mapping")(desk, node)
+    for name, mark in node.marks.items() if isinstance(node, Mapping) else ():
+        if re.fullmatch("anon[0-9]+", name):
+            desk.notes.say(mark, f"the name '{name}' is kept for actors without a name", "choose another")
+
+
 def _actor(desk: Desk, node: Node) -> None:
     form = mapping(node, "the actor as a mapping, {} for the usual kind")
     for key, value in form.items.items():
@@ -260,7 +267,7 @@ _FORMS: dict[Form, Callable[[Desk, Node], None]] = {
     Form.NAMES: _gives,
     Form.STEPS: _steps,
     Form.MATRIX: _matrix,
-    Form.ACTORS: _named(_actor, "the actors as a mapping"),
+    Form.ACTORS: _actors,
     Form.ADDRS: _named(_addr, "the addresses as a mapping"),
     Form.VARS: _named(_variable, "a mapping of names to values"),
     Form.PROGRAMS: _named(_shaped("a program"), "the programs as a mapping"),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from grader.model.expectations import Expectation
-from grader.ops import Group, Kind
+from grader.ops import Arg, Group, Kind
 from grader.scenario.atoms import integer, items, known_keys, mapping, seconds, text
 from grader.scenario.complaints import Notes, did_you_mean, shown, wrong
 from grader.scenario.expects import expectation, in_any_order, mistakes, pattern
@@ -17,7 +17,7 @@ from grader.scenario.forms import INNER_KEYS, MODIFIERS, Form
 from grader.scenario.read import Mapping, Node, Scalar, Sequence, kind_of
 from grader.scenario.scopes import Scope, Source, Table, name_of
 from grader.scenario.steps import StepForm, step_form
-from grader.scenario.values import argument, option_of
+from grader.scenario.values import anything, argument, option_of
 from grader.scenario.words import NAME
 
 
@@ -45,9 +45,9 @@ class StepChecker:
         for key, value in form.modifiers.items():
             with self.notes.catching():
                 self._modifier(form, key, value, scope)
-        inner_ok = all([self._inner(form, key, child) for key, child in form.children()])
+        children = [self._inner(form, key, child) for key, child in form.children()]  # each is checked
         has_all = all(arg.name in form.args for arg in form.op.args if arg.required)
-        if inner_ok and has_all and form.op.name in _STRUCTURES:
+        if all(children) and has_all and form.op.name in _STRUCTURES:
             with self.notes.catching():
                 _STRUCTURES[form.op.name](self, form)
         return form
@@ -55,9 +55,12 @@ class StepChecker:
     def _arguments(self, form: StepForm, scope: Scope) -> None:
         for arg in form.op.args:
             if arg.name in form.args and arg.kind not in _KINDS_OF_STRUCTURES and form.op.group is not Group.STRUCTURE:
-                node = form.args[arg.name]
                 with self.notes.catching():
-                    self._keep(node, lambda: argument(form.op.name, arg, node, scope, option_of(form.args, scope)))
+                    self._argument(form, arg, scope)
+
+    def _argument(self, form: StepForm, arg: Arg, scope: Scope) -> None:
+        node = form.args[arg.name]
+        self._keep(node, lambda: argument(form.op.name, arg, node, scope, option_of(form.args, scope)))
 
     def _keep(self, node: Node, make: Callable[[], object]) -> None:
         """Read a value to see whether it can be, and keep it if no case will change it."""
@@ -162,6 +165,7 @@ def _loop(checker: StepChecker, form: StepForm) -> None:
         checker.notes.say(loop.marks[name], f"{shown(name)} is not a name", "letters, digits and `_`, a letter first")
     if not (isinstance(values, Scalar) and str(values.value).startswith("$")):
         items(values, f"the values of '{name}' as a list")
+    anything(values, Scope(checker.source, checker.table))
     items(form.args["steps"], "a list of steps")
 
 
@@ -169,14 +173,19 @@ def _do(checker: StepChecker, form: StepForm) -> None:
     node = form.args["fragment"]
     fragments = checker.source.fragments
     name = text(node, "the name of a fragment")
+    if name.partition(".")[0] in checker.source.unusable:
+        return
     if name not in fragments:
         hint = did_you_mean(name, fragments) or "fragments come from `use` and `fragments`"
         checker.notes.say(node.mark, f"unknown fragment {shown(name)}", hint)
         return
     _given(checker, form, "with", tuple(fragments[name].params), f"the parameters of '{name}'")
+    given = form.args.get("with")
+    for value in given.items.values() if isinstance(given, Mapping) else ():
+        with checker.notes.catching():
+            anything(value, Scope(checker.source, checker.table))
     _given(checker, form, "names", fragments[name].gives, f"what '{name}' gives")
     for param, default in fragments[name].params.items():
-        given = form.args.get("with")
         absent = not (isinstance(given, Mapping) and param in given.items)
         if absent and isinstance(default, Scalar) and default.value is None:
             checker.notes.say(form.mark, f"the fragment '{name}' needs the parameter '{param}'")

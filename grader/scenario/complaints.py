@@ -13,7 +13,7 @@ MOST_COMPLAINTS = 100  # of one file: more helps nobody, and a hostile file must
 LONGEST_SHOWN = 40  # characters of a value that a message repeats
 
 
-class TooMuch(ScenarioError):
+class TooMuchError(ScenarioError):
     """A file asks for more than one file may cost; nothing more is read from it."""
 
 
@@ -61,7 +61,7 @@ class Notes:
         """Note one complaint.
 
         Raises:
-            TooMuch: there are too many; carries all of them.
+            TooMuchError: there are too many; carries all of them.
         """
         self.take((Complaint(mark, text, hint, code),))
 
@@ -69,18 +69,18 @@ class Notes:
         """Note the complaints of an error that was caught.
 
         Raises:
-            TooMuch: there are too many; carries all of them.
+            TooMuchError: there are too many; carries all of them.
         """
         self._seen.update(dict.fromkeys(complaints))
         if len(self._seen) >= MOST_COMPLAINTS:
-            raise TooMuch(tuple(self._seen)) from None
+            raise TooMuchError(tuple(self._seen)) from None
 
     @contextmanager
     def catching(self) -> Iterator[None]:
         """Note what goes wrong inside and go on after it."""
         try:
             yield
-        except TooMuch:
+        except TooMuchError:
             raise
         except ScenarioError as error:
             self.take(error.complaints)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from grader.model.marks import Mark
 from grader.model.scenarios import ActorKind, AddressSpec, Case, Level, Scenario, Translation
-from grader.ops import ADDRESS_KINDS, OPERATIONS, PLACEHOLDERS, Group
+from grader.model.values import Value
+from grader.ops import ADDRESS_KINDS, PLACEHOLDERS, Group
 from grader.scenario.atoms import seconds, text
 from grader.scenario.build import WITHIN_S, Builder
 from grader.scenario.check import axis_text
-from grader.scenario.complaints import Notes, TooMuch, wrong
+from grader.scenario.complaints import Notes, TooMuchError, wrong
 from grader.scenario.compounds import COMPOUNDS
 from grader.scenario.read import Atom, Mapping, Node, Scalar, Sequence
 from grader.scenario.scopes import Allowance, Scope, Source, Table
@@ -35,7 +36,19 @@ class Built:
     node: Mapping
 
 
-def expand(root: Mapping, source: Source, allowance: Allowance) -> tuple[Built, ...]:
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A scenario with the file around it."""
+
+    root: Mapping
+    node: Mapping
+    source: Source
+    allowance: Allowance
+    digest: str
+    notes: Notes
+
+
+def expand(root: Mapping, source: Source, allowance: Allowance, digest: str) -> tuple[Built, ...]:
     """Build every case of a checked file, in the order of the file and of the axes.
 
     Raises:
@@ -47,18 +60,18 @@ def expand(root: Mapping, source: Source, allowance: Allowance) -> tuple[Built, 
     for node in scenarios.items if isinstance(scenarios, Sequence) else ():
         if isinstance(node, Mapping):
             with notes.catching():
-                built += _cases(root, node, source, allowance, notes)
+                built += _cases(_Page(root, node, source, allowance, digest, notes))
     notes.finish()
     return tuple(built)
 
 
-def _cases(root: Mapping, node: Mapping, source: Source, allowance: Allowance, notes: Notes) -> Iterator[Built]:
-    scenario = _scenario(root, node)
-    matrix = node.items.get("matrix")
+def _cases(page: _Page) -> Iterator[Built]:
+    scenario = _scenario(page.root, page.node)
+    matrix = page.node.items.get("matrix")
     assignments = assignments_of(matrix) if isinstance(matrix, Mapping) else [{}]
     axes = _values_of_axes(assignments)
     for assignment in assignments:
-        yield _case(root, node, scenario, assignment, Table(allowance, axes=axes), source, notes)
+        yield _case(page, scenario, assignment, Table(page.allowance, axes=axes))
 
 
 def assignments_of(matrix: Mapping) -> list[Assignment]:
@@ -88,7 +101,7 @@ def _count(axes: AnyMapping[str, tuple[Scalar, ...]], mark: Mark) -> None:
     for values in axes.values():
         count *= len(values)
         if count > MOST_CASES:
-            raise TooMuch(wrong(mark, f"a scenario has at most {MOST_CASES} cases").complaints)
+            raise TooMuchError(wrong(mark, f"a scenario has at most {MOST_CASES} cases").complaints)
 
 
 def _scalars(node: Node) -> tuple[Scalar, ...]:
@@ -114,54 +127,51 @@ def _values_of_axes(assignments: list[Assignment]) -> dict[str, tuple[Atom, ...]
     return {name: tuple(dict.fromkeys(assignment[name].value for assignment in assignments)) for name in axes}
 
 
-def _case(
-    root: Mapping, node: Mapping, scenario: Scenario, assignment: Assignment, table: Table, source: Source, notes: Notes
-) -> Built:
-    scope = Scope(source, table, table.variables)
-    table.variables |= {name: (value, scope) for name, value in _mapped(node, "vars").items()}
+def _case(page: _Page, scenario: Scenario, assignment: Assignment, table: Table) -> Built:
+    scope = Scope(page.source, table, table.variables)
+    table.variables |= {name: (value, scope) for name, value in _mapped(page.node, "vars").items()}
     table.variables |= {name: (value, scope) for name, value in assignment.items()}
-    domain = _domain(scope)
-    table.addresses = _addresses(node, domain)
-    actors = _actors(node)
-    builder = Builder(notes, ("main", *actors), _within(root), compounds=COMPOUNDS)
-    steps_node = node.items["steps"]
-    steps = builder.steps(steps_node.items if isinstance(steps_node, Sequence) else (), scope)
+    table.addresses = _addresses(page.node, _domain(scope))
+    actors = _actors(page.node)
+    builder = Builder(page.notes, ("main", *actors), _within(page.root), compounds=COMPOUNDS)
+    nodes = page.node.items["steps"]
+    steps = builder.steps(nodes.items if isinstance(nodes, Sequence) else (), scope)
     read = frozenset(table.variables_read)
     suffix = "-".join(axis_text(value) for value in assignment.values())
+    kinds = {name: actors.get(name, ActorKind.SUT) for name in sorted({*actors, *builder.acting})}
+    variables = {name: anything(value, inside or scope) for name, (value, inside) in table.variables.items()}
     case = Case(
         f"{scenario.suite}/{scenario.id}" + (f"[{suffix}]" if assignment else ""),
         scenario,
         steps,
-        variables={name: anything(value, inside or scope) for name, (value, inside) in table.variables.items()},
-        addresses={name: spec for name, spec in table.addresses.items() if name in table.addresses_used},
-        invariants=_words(_mapped(root, "defaults"), "invariants") + _words(node.items, "invariants"),
+        variables,
+        _needs(page, builder, table, kinds, variables),
+        kinds,
+        {name: spec for name, spec in table.addresses.items() if name in table.addresses_used},
+        _words(_mapped(page.root, "defaults"), "invariants") + _words(page.node.items, "invariants"),
+        page.digest,
     )
-    used = {step.actor for step in case.every_step} | {"main"}
-    kinds = {name: actors.get(name, ActorKind.SUT) for name in sorted(used | set(actors))}
-    needs = _needs(root, node, case, table, kinds, domain)
-    return Built(_replaced(case, kinds, needs), builder.forms, read, node)
-
-
-def _replaced(case: Case, kinds: dict[str, ActorKind], needs: tuple[str, ...]) -> Case:
-    return Case(
-        case.id, case.scenario, case.steps, case.variables, needs, kinds, case.addresses, case.invariants, case.digest
-    )
+    return Built(case, builder.forms, read, page.node)
 
 
 def _needs(
-    root: Mapping, node: Mapping, case: Case, table: Table, kinds: AnyMapping[str, ActorKind], domain: str
+    page: _Page,
+    builder: Builder,
+    table: Table,
+    kinds: AnyMapping[str, ActorKind],
+    variables: AnyMapping[str, Value],
 ) -> tuple[str, ...]:
     """Give what the case says that it needs and what its steps need without saying."""
-    given = (root.items, _mapped(root, "defaults"), node.items)
+    given = (page.root.items, _mapped(page.root, "defaults"), page.node.items)
     needs = {word for place in given for word in _words(place, "needs")} | table.needs
-    needs |= {str(case.variables[name]) for name in ("domain", "type") if name in case.variables}
+    needs |= {str(variables[name]) for name in ("domain", "type") if name in variables}
     if ActorKind.PROCESS in kinds.values():
         needs.add("processes")
-    has_programs = any(OPERATIONS[step.op].group is Group.PROGRAM for step in case.every_step)
+    has_programs = any(form.op.group is Group.PROGRAM for form in builder.forms.values())
     if has_programs or ActorKind.TRUSTED in kinds.values():
         needs.add("programs")
-    for spec in case.addresses.values():
-        needs |= _needs_of_address(spec)
+    for name in table.addresses_used:
+        needs |= _needs_of_address(table.addresses[name])
     return tuple(sorted(needs))
 
 
@@ -177,6 +187,7 @@ def _domain(scope: Scope) -> str:
     if "domain" not in scope.variables:
         return ""
     node, _ = scope.follow(Scalar(Mark("", 0, 0), "$domain"))
+    scope.table.variables_read.clear()  # it is we who asked, no step
     return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else ""
 
 

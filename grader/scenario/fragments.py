@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,10 +10,10 @@ from grader.model.errors import ScenarioError
 from grader.model.marks import Mark
 from grader.scenario.atoms import text
 from grader.scenario.check import check
-from grader.scenario.complaints import Notes, shown, wrong
+from grader.scenario.complaints import Notes, did_you_mean, shown, wrong
 from grader.scenario.data import nearby
 from grader.scenario.read import Mapping, Node, Scalar, Sequence, read
-from grader.scenario.scopes import Allowance, Fragment, Scope, Source, Table
+from grader.scenario.scopes import WINNER, Allowance, Fragment, Scope, Source, Table
 from grader.scenario.steps import StepForm
 
 DEEPEST = 16  # fragments that use fragments
@@ -52,6 +53,9 @@ class Shelf:
         source = Source(path, name, self.root, content)
         gather(root, source, self)
         check(root, "a fragment file", source, Allowance())
+        notes = Notes()
+        check_fragments(source, notes)
+        notes.finish()
         return source
 
 
@@ -75,6 +79,58 @@ def gather(root: Node, source: Source, shelf: Shelf) -> None:
         found = (_fragment(name, node, own.marks[name], source) for name, node in own.items.items())
         source.fragments.update({fragment.name: fragment for fragment in found if fragment is not None})
     notes.finish()
+
+
+def check_fragments(source: Source, notes: Notes) -> None:
+    """See that the fragments of a checked file use their parameters (L15) and bind what they give."""
+    for fragment in source.fragments.values():
+        if fragment.source is not source:
+            continue
+        used = {name for node in (*fragment.params.values(), *fragment.steps) for name in _names_in(node)}
+        for param, mark in fragment.marks.items():
+            if param in fragment.params and param not in used:
+                text = f"the fragment '{fragment.name}' never uses its parameter '{param}'"
+                notes.say(mark, text, code="L15")
+        bound = {name for node in fragment.steps for name in _bound_by(node, source)}
+        for name in fragment.gives:
+            if name not in bound and "$" not in bound:
+                text = f"no step of the fragment '{fragment.name}' binds '{name}', which it gives"
+                notes.say(fragment.marks.get("gives", fragment.mark), text, did_you_mean(name, sorted(bound)))
+
+
+def _names_in(node: Node) -> Iterator[str]:
+    """Give every name that is referred to below a node: `$name`, and the names of a `when`."""
+    if isinstance(node, Scalar):
+        if isinstance(node.value, str) and node.value.startswith("$"):
+            yield node.value[1:].partition(".")[0]
+        return
+    for child in node.items if isinstance(node, Sequence) else node.items.values():
+        yield from _names_in(child)
+    if isinstance(node, Mapping) and isinstance(when := node.items.get("when"), Mapping):
+        yield from when.items
+
+
+def _bound_by(node: Node, source: Source) -> Iterator[str]:
+    """Give the names that a step and those inside it bind; `$` for one that only a case knows."""
+    form = source.forms[id(node)]
+    if form.op.name == "do":
+        yield from _given_by(form, source)
+    bound = form.args.get("as")
+    for name in bound.items if isinstance(bound, Sequence) else (bound,):
+        if isinstance(name, Scalar):
+            yield "$" if str(name.value).startswith("$") else str(name.value)
+    if form.op.name == "race":
+        yield WINNER
+    for _, child in form.children():
+        yield from _bound_by(child, source)
+
+
+def _given_by(form: StepForm, source: Source) -> Iterator[str]:
+    names = form.args.get("names")
+    renamed = names.items if isinstance(names, Mapping) else {}
+    for inner in source.fragments[text(form.args["fragment"])].gives:
+        outer = renamed.get(inner)
+        yield str(outer.value) if isinstance(outer, Scalar) else inner
 
 
 def enter(form: StepForm, scope: Scope) -> tuple[Fragment, Scope]:
@@ -118,10 +174,12 @@ def _use(node: Node, source: Source, shelf: Shelf) -> None:
     alias = node.items.get("as") if isinstance(node, Mapping) else None
     if not (isinstance(place, Scalar) and isinstance(alias, Scalar)) or not isinstance(place.value, str):
         return
+    source.unusable.add(str(alias.value))
     path = nearby(place.value, source, place.mark)
     if path in shelf.opening:
         raise wrong(place.mark, f"file {shown(place.value)} uses itself")
     used = _taken(path, place.value, place.mark, source, shelf)
+    source.unusable.discard(str(alias.value))
     source.used = (*source.used, used)
     for name, fragment in used.fragments.items():
         if "." not in name:
@@ -158,4 +216,6 @@ def _fragment(name: str, node: Node, mark: Mark, source: Source) -> Fragment | N
     given = gives.items if isinstance(gives, Sequence) else ()
     names = tuple(item.value for item in given if isinstance(item, Scalar) and isinstance(item.value, str))
     inside = steps.items if isinstance(steps, Sequence) else ()
-    return Fragment(name, mark, params.items if isinstance(params, Mapping) else {}, names, inside, source)
+    given_params = params if isinstance(params, Mapping) else Mapping(mark, {}, {})
+    marks = {**given_params.marks, **({"gives": gives.mark} if gives is not None else {})}
+    return Fragment(name, mark, given_params.items, names, inside, source, marks)

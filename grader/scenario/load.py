@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from grader.model.errors import ScenarioError
@@ -13,7 +13,7 @@ from grader.model.scenarios import Case
 from grader.scenario.check import check
 from grader.scenario.complaints import Notes, wrong
 from grader.scenario.expand import expand
-from grader.scenario.fragments import Shelf, gather
+from grader.scenario.fragments import Shelf, check_fragments, gather
 from grader.scenario.lint import lint
 from grader.scenario.read import Mapping, Node, Scalar, read
 from grader.scenario.read import Sequence as ListNode
@@ -116,10 +116,9 @@ def _load_file(file: Path, shelf: Shelf, claims: tuple[str, ...] | None, taken: 
         return ()
     allowance = Allowance()
     _prepare(root, source, shelf, claims, allowance)
-    built = expand(root, source, allowance) if isinstance(root, Mapping) else ()
-    lint(root, source, built, taken)
-    digest = _digest(source)
-    return tuple(replace(one.case, digest=digest) for one in built)
+    built = expand(root, source, allowance, _digest(source)) if isinstance(root, Mapping) else ()
+    lint(source, built, taken)
+    return tuple(one.case for one in built)
 
 
 def _prepare(root: Node, source: Source, shelf: Shelf, claims: tuple[str, ...] | None, allowance: Allowance) -> None:
@@ -128,6 +127,7 @@ def _prepare(root: Node, source: Source, shelf: Shelf, claims: tuple[str, ...] |
         gather(root, source, shelf)
     with notes.catching():
         check(root, "a suite", source, allowance, claims)
+        check_fragments(source, notes)
     notes.finish()
 
 

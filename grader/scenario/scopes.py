@@ -12,7 +12,7 @@ from grader.model.marks import Mark
 from grader.model.scenarios import AddressSpec
 from grader.model.values import Ref
 from grader.ops import OPERATIONS, Kind
-from grader.scenario.complaints import TooMuch, did_you_mean, shown, wrong
+from grader.scenario.complaints import TooMuchError, did_you_mean, shown, wrong
 from grader.scenario.read import Node, Scalar, kind_of
 from grader.scenario.steps import StepForm
 from grader.scenario.words import NAME, REFERENCE
@@ -59,23 +59,23 @@ class Allowance:
         """Take `count` bytes from what the file may ask for.
 
         Raises:
-            TooMuch: it may not.
+            TooMuchError: it may not.
         """
         self.asked += count
         if self.asked > MOST_DATA:
             text = f"the data of one file may come to {MOST_DATA >> 20} MiB; this is more"
-            raise TooMuch((Complaint(mark, text),))
+            raise TooMuchError((Complaint(mark, text),))
 
     def step(self, mark: Mark) -> None:
         """Count one step or one turn of a loop.
 
         Raises:
-            TooMuch: the file has grown to too many.
+            TooMuchError: the file has grown to too many.
         """
         self.steps += 1
         if self.steps > MOST_STEPS:
             text = f"the cases of one file may have {MOST_STEPS} steps; here it grows beyond that"
-            raise TooMuch((Complaint(mark, text),))
+            raise TooMuchError((Complaint(mark, text),))
 
 
 @dataclass(slots=True)
@@ -91,11 +91,12 @@ class Source:
     texts: dict[Path, bytes] = field(default_factory=dict)  # data files that the file names
     fragments: dict[str, Fragment] = field(default_factory=dict)
     used: tuple[Source, ...] = ()
+    unusable: set[str] = field(default_factory=set)  # names of used files that have complaints of their own
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A named piece of steps; a parameter whose default is null must be given."""
+    """A named piece of steps; a parameter whose default is null must be given; `marks` are of keys inside."""
 
     name: str
     mark: Mark
@@ -103,6 +104,7 @@ class Fragment:
     gives: tuple[str, ...]
     steps: tuple[Node, ...]
     source: Source
+    marks: AnyMapping[str, Mark]
 
 
 @dataclass(slots=True)

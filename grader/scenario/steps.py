@@ -146,9 +146,9 @@ def _check_together(form: StepForm, notes: Notes) -> bool:
         reasons.append(("give_up_on", "'give_up_on' is about 'eventually', and there is none", ""))
     if "hold" in given and not (blocks or "blocks_until" in given or form.op.name == "still_blocked"):
         reasons.append(("hold", "'hold' needs 'blocks_until', `expect: blocks` or 'still_blocked'", ""))
-    for key in ("expect", "mistakes", "hold"):
-        if "start" in given and key in given:
-            reasons.append((key, f"'{key}' belongs to the 'finish' of a started call", "move it there"))
+    if "start" in given:
+        misplaced = [key for key in ("expect", "mistakes", "hold") if key in given]
+        reasons += [(key, f"'{key}' belongs to the 'finish' of a started call", "move it there") for key in misplaced]
     for key, text, hint in reasons:
         notes.say(form.at(key), text, hint)
     return not reasons

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from typing import TypeGuard
 
@@ -11,7 +12,7 @@ from grader.scenario.atoms import integer, items, known_keys, mapping, milliseco
 from grader.scenario.complaints import wrong
 from grader.scenario.data import data
 from grader.scenario.read import Mapping, Node, Scalar, Sequence, kind_of
-from grader.scenario.scopes import Scope, is_reference, literal, name_of
+from grader.scenario.scopes import Scope, is_open_reference, is_reference, literal, name_of
 
 ADDRESS_KEYS = ("ip", "path", "abstract")
 PASSED_AS_THEY_ARE = ("domain", "type", "how")  # words for which a number may stand, if the testee takes raw calls
@@ -73,10 +74,10 @@ def address(node: Node, scope: Scope) -> Value:
     if "abstract" in form.items:
         known_keys(form, ("abstract",), "an abstract address")
         scope.table.need("abstract")
-        return UnixAddress(abstract=text(form.items["abstract"]))
+        return UnixAddress(abstract=_fixed_text(form.items["abstract"], scope))
     if "path" in form.items:
         known_keys(form, ("path",), "a path address")
-        return UnixAddress(path=text(form.items["path"]))
+        return UnixAddress(path=_fixed_text(form.items["path"], scope))
     known_keys(form, ("ip", "port"), "an Internet address")
     for key in ("ip", "port"):
         if key not in form.items:
@@ -90,8 +91,6 @@ def internet_ip(node: Node) -> str:
     Raises:
         ScenarioError: it is none.
     """
-    import ipaddress  # costs 4 ms, and few files hold one
-
     try:
         return str(ipaddress.ip_address(text(node, "an IP address")))
     except ValueError:
@@ -148,6 +147,14 @@ def _internet(form: Mapping, scope: Scope) -> InetAddress | InetParts:
     if isinstance(ip, str) and isinstance(port, int):
         return InetAddress(ip, port)
     return InetParts(ip, port)
+
+
+def _fixed_text(node: Node, scope: Scope) -> str:
+    """Read a text that must be known when the case is built."""
+    found, inside = scope.follow(node)
+    if _is_reference(found) and not is_open_reference(found, inside):
+        raise wrong(node.mark, f"{kind_of(found)} is known only in a run", "an address of the case is written $name")
+    return text(found)
 
 
 def _is_reference(node: Node) -> TypeGuard[Scalar]:

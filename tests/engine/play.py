@@ -30,8 +30,14 @@ _MOMENT_NS = 1_000_000
 _MOST_COMMANDS = 50_000
 
 
+class Row:
+    """What the world does next."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Calls:
+class Calls(Row):
     """The next command is a call of this operation; an outcome of None leaves it pending."""
 
     op: str
@@ -39,7 +45,7 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
-class Lands:
+class Lands(Row):
     """While the machine waits, this answer comes; a call of None is the end of the testee."""
 
     call: int | None
@@ -47,21 +53,18 @@ class Lands:
 
 
 @dataclass(frozen=True, slots=True)
-class Sees:
+class Sees(Row):
     """The next look, awaited or not, sees this."""
 
     look: Look
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class Quiet(Row):
     """For so many seconds, or until the machine does something, nothing comes and every look sees this."""
 
     look: Look = ASLEEP
     seconds: float = 1e6
-
-
-Row = Calls | Lands | Sees | Quiet
 
 
 class World:

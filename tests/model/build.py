@@ -53,12 +53,12 @@ def err(name: str, *signals: str, **partial: Plain) -> Failed:
 
 def issued(path: str, call: int, op: str, actor: str = "main", **args: Plain) -> Issued:
     """Give the event of a call that was made."""
-    return Issued(path, call, actor, op, args)
+    return Issued(path, call, actor, op, {"sock": 3, **args})
 
 
 def one_call(path: str, call: int, op: str, outcome: Outcome, **args: Plain) -> tuple[Event, ...]:
     """Give the three events of a step that is one call."""
-    return issued(path, call, op, **args), Returned(call, outcome), Done(path, outcome)
+    return issued(path, call, op, "main", **args), Returned(call, outcome), Done(path, outcome)
 
 
 def blocked(path: str, call: int, after: int = 0) -> SeenBlocked:

@@ -42,7 +42,10 @@ def test_complaints_come_in_the_order_of_the_file() -> None:
     """However they were found, they are told by line."""
     error = ScenarioError((Complaint(mark(9), "second"), Complaint(mark(2), "first")))
 
-    assert str(error).splitlines() == ["suites/api/t.yaml:2:3: first [schema]", "suites/api/t.yaml:9:3: second [schema]"]
+    assert str(error).splitlines() == [
+        "suites/api/t.yaml:2:3: first [schema]",
+        "suites/api/t.yaml:9:3: second [schema]",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,9 @@ def test_a_deviation_covers_every_case_of_its_patterns() -> None:
 
 def test_every_step_of_a_case_comes_after_the_one_that_holds_it() -> None:
     """Nested steps, inner calls and triggers are all steps."""
-    held = step("0", "race", inner=(step("0.0", "recv"),), trigger=(step("0.1", "send", nested=(step("0.1.0", "close"),)),))
+    held = step(
+        "0", "race", inner=(step("0.0", "recv"),), trigger=(step("0.1", "send", nested=(step("0.1.0", "close"),)),)
+    )
 
     assert [one.path for one in case(held, step("1", "close")).every_step] == ["0", "0.0", "0.1", "0.1.0", "1"]
 

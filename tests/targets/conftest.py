@@ -57,9 +57,11 @@ class Talk:
         outcome = self.session.issue(Call(number, actor, op, args, kind))
         return outcome if outcome is not None else self.finish(number)
 
-    def give(self, op: str, field: str, **args: Plain) -> Plain:
+    def give(
+        self, op: str, field: str, *, actor: str = "main", kind: ActorKind = ActorKind.SUT, **args: Plain
+    ) -> Plain:
         """Make a call that must succeed and give one field of its result."""
-        outcome = self.call(op, **args)
+        outcome = self.call(op, actor=actor, kind=kind, **args)
         assert isinstance(outcome, Succeeded), outcome
         return outcome.fields[field]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
@@ -131,7 +130,9 @@ def test_a_process_has_every_socket_of_its_beginning(target: ModuleTarget, talk_
         sock, other = talk.pair()
 
         assert talk.call("close", actor="child", kind=CHILD, sock=sock) == Succeeded({})
-        assert talk.call("send", actor="child", kind=CHILD, sock=other, data=b"from the child") == Succeeded({"count": 14})
+        assert talk.call("send", actor="child", kind=CHILD, sock=other, data=b"from the child") == Succeeded(
+            {"count": 14}
+        )
         assert talk.give("recv", "data", sock=sock, size=64) == b"from the child"
         assert talk.call("close", sock=other) == Succeeded({})
         assert talk.call("send", sock=sock, data=b"still open there") == Succeeded({"count": 16})
@@ -156,7 +157,7 @@ def test_a_long_line_does_not_mix_with_others(target: ModuleTarget, talk_to: Tal
 
 def test_fifty_cases_leave_nothing(target: ModuleTarget, talk_to: TalkTo) -> None:
     """Case after case begins with the same descriptor, and no process, pipe or folder is left."""
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     folders = set()
 
     for _ in range(50):
@@ -167,7 +168,7 @@ def test_fifty_cases_leave_nothing(target: ModuleTarget, talk_to: TalkTo) -> Non
             sock = talk.give("socket", "sock", domain="unix", type="stream")
             assert talk.call("bind", sock=sock, addr=address) == Succeeded({})
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert len(folders) == 50
     assert not any(folder.exists() for folder in folders)
     assert children_of(target.host_pid) == []
@@ -255,7 +256,9 @@ def test_a_case_runs_in_its_folder_with_a_small_environment(
 
         assert isinstance(address, UnixAddress)
         folder = Path(address.path or "").parent
-        assert talk.session.output().startswith(f"{folder} {folder}  ['HOME', 'LANG', 'PATH', 'SOCKGRADE_HOST', 'TMPDIR']")
+        assert talk.session.output().startswith(
+            f"{folder} {folder}  ['HOME', 'LANG', 'PATH', 'SOCKGRADE_HOST', 'TMPDIR']"
+        )
 
 
 def test_a_case_has_no_privileges(write: Callable[[str], ModuleTarget], talk_to: TalkTo) -> None:

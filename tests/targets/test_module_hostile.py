@@ -68,8 +68,8 @@ def play(submissions: Path) -> Iterator[Callable[[str], ModuleTarget]]:
 def processes_of(host: int) -> list[int]:
     """Give every process that a host has started, whatever it has done to get away since."""
     mark = next(entry for entry in _environment(host) if entry.startswith(b"SOCKGRADE_HOST="))
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != host]
-    return [pid for pid in pids if mark in _environment(pid)]
+    pids = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+    return [pid for pid in pids if pid != host and mark in _environment(pid)]
 
 
 def _environment(pid: int) -> list[bytes]:
@@ -103,7 +103,9 @@ def test_a_trick_in_a_call_ends_that_call(
         with talk_to(target) as talk:
             assert receive(talk) == outcome
             if isinstance(outcome, Ended):
-                assert talk.call("bind", sock=3, addr=None) == Ended("lost", note="the process had ended before this call")
+                assert talk.call("bind", sock=3, addr=None) == Ended(
+                    "lost", note="the process had ended before this call"
+                )
 
         assert processes_of(target.host_pid) == []
 
@@ -159,9 +161,7 @@ def test_a_loop_is_seen_computing(play: Callable[[str], ModuleTarget], talk_to: 
     assert processes_of(target.host_pid) == []
 
 
-def test_the_call_that_kills_is_told_from_those_that_wait(
-    play: Callable[[str], ModuleTarget], talk_to: TalkTo
-) -> None:
+def test_the_call_that_kills_is_told_from_those_that_wait(play: Callable[[str], ModuleTarget], talk_to: TalkTo) -> None:
     """Of several pending calls the last one gets the end of the process; the others are lost."""
     with talk_to(play("crash"), srv="fresh unix") as talk:
         listener = talk.give("socket", "sock", domain="unix", type="stream")
@@ -219,9 +219,7 @@ def test_death_between_calls_is_reported_by_itself(tmp_path: Path, talk_to: Talk
 
 
 @pytest.mark.slow
-def test_an_import_without_end_is_given_up(
-    tmp_path: Path, talk_to: TalkTo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_import_without_end_is_given_up(tmp_path: Path, talk_to: TalkTo, monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that computes while it is imported fails its calls as one that loops."""
     monkeypatch.setattr("grader.targets.session._LOAD_S", 0.3)  # ten seconds is for slow machines, not for this test
     (tmp_path / "sockets.py").write_text("while True: pass")

@@ -13,6 +13,7 @@ import pytest
 from grader.model.outcomes import Succeeded
 from grader.model.scenarios import ActorKind
 from grader.targets.module import ModuleTarget, open_module
+from grader.targets.protocol import Call
 
 if TYPE_CHECKING:
     from tests.targets.conftest import Talk
@@ -62,8 +63,6 @@ def test_the_call_of_main_can_be_seen_too(target: ModuleTarget, talk_to: TalkTo)
     """A call of `main` that nobody was to run beside is seen where it sleeps."""
     with talk_to(target) as talk:
         sock, _ = talk.pair()
-        from grader.targets.protocol import Call
-
         assert talk.session.issue(Call(900, "main", "recv", {"sock": sock, "size": 1})) is None
 
         assert "asleep in recvfrom" in talk.look_until(900, "blocked")[-1].evidence
