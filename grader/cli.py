@@ -7,16 +7,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader import commands
-from grader.commands import ExitCode
 from grader.model.errors import ScenarioError, SockgradeError
+from grader.model.exits import ExitCode
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
     arguments = _parser().parse_args(argv)
+    from grader.commands import COMMANDS  # noqa: PLC0415 - `--help` and complaints about arguments do without them
+
     try:
-        return int(commands.COMMANDS[arguments.command](arguments))
+        return int(COMMANDS[arguments.command](arguments))
     except ScenarioError as error:
         for complaint in error.complaints:
             print(complaint, file=sys.stderr)
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     except KeyboardInterrupt:
         print("sockgrade: interrupted", file=sys.stderr)
-        return 130  # 128 + SIGINT, as shells have it
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return ExitCode.PASSED

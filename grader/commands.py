@@ -6,27 +6,18 @@ import argparse
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import IntEnum
 from pathlib import Path
 
 from grader import pipeline
 from grader.batch.executor import Order, run
 from grader.console import following
 from grader.model.errors import ScenarioError, UsageError
+from grader.model.exits import ExitCode
 from grader.model.histories import History
 from grader.model.scenarios import Case
 from grader.model.verdicts import Result, Verdict
 from grader.report.to_text import counts, summary
 from grader.selection import deviations_of, invalid_suite, select
-
-
-class ExitCode(IntEnum):
-    """How a command ended."""
-
-    PASSED = 0  # every case that could be judged passed
-    FAILED = 1  # at least one case failed, or none passed
-    USAGE = 2  # the command or a file it was given is wrong
-    UNRESOLVED = 3  # at least one case could not be judged, for a reason that is ours
 
 
 def run_cases(arguments: argparse.Namespace) -> ExitCode:
@@ -213,9 +204,9 @@ def show(arguments: argparse.Namespace) -> ExitCode:
 
 def schema(_arguments: argparse.Namespace) -> ExitCode:
     """`schema`: print the JSON Schema of scenario files."""
-    from grader.scenario.schema import schema_text
+    from grader.scenario.schema import text
 
-    return _print([schema_text().rstrip("\n")])
+    return _print([text().rstrip("\n")])
 
 
 def doctor(_arguments: argparse.Namespace) -> ExitCode:

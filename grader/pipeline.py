@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 
 from grader.engine import loop
@@ -19,10 +18,16 @@ from grader.verdict.judge import judge
 from grader.verdict.match import decide
 
 _CALLED = frozenset({Group.SOCKET, Group.PATH, Group.PROGRAM})
+# What a target is asked to do for a step: a composite asks for its primitive, some steps ask for nothing.
+_ASKED = {
+    name: op.primitive or name for name, op in OPERATIONS.items() if OPERATIONS[op.primitive or name].group in _CALLED
+}
 
 
 def version() -> str:
     """Give the version of this distribution."""
+    from importlib import metadata  # noqa: PLC0415 - costs as much as a whole run of one case
+
     return metadata.version("sockgrade")
 
 
@@ -37,19 +42,11 @@ def suites_folder() -> Path:
 
 def unsupported(case: Case, profile: Profile) -> str:
     """Say what the case needs and the target does not offer, or give an empty text."""
-    needed = [*case.needs, *sorted(_operations(case))]
-    offered = profile.features | profile.ops
+    needed = {*case.needs, *(_ASKED[step.op] for step in case.every_step if step.op in _ASKED)}
     return "; ".join(
         f"needs {need}: {profile.missing.get(need, 'this target does not offer it')}"
-        for need in needed
-        if need not in offered
+        for need in sorted(needed - profile.features - profile.ops)
     )
-
-
-def _operations(case: Case) -> set[str]:
-    """Give the operations that the target itself must carry out; a composite counts as its primitive."""
-    used = {OPERATIONS[step.op].primitive or step.op for step in case.every_step}
-    return {name for name in used if OPERATIONS[name].group in _CALLED}
 
 
 def observe(case: Case, target: Target, *, time_scale: float = 1.0) -> History:

@@ -116,10 +116,13 @@ def address_out(address: dict[str, Any] | None) -> Any:
     return address.get("path", "")
 
 
-def address_in(call: str, address: object) -> dict[str, Any] | None:
-    """Give an address from Python's form; None stays None, for a call that had none to report."""
+def address_in(call: str, address: object) -> dict[str, Any]:
+    """Give an address from Python's form.
+
+    None is an address of no bytes, as Python spells what the system gives for a sender without a name.
+    """
     if address is None:
-        return None
+        return {}
     if isinstance(address, (str, bytes)):
         return _unix_in(address)
     if isinstance(address, tuple) and len(address) in {2, 4} and isinstance(address[0], str) and is_number(address[1]):

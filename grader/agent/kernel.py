@@ -65,9 +65,9 @@ _poll = _declare("poll", _BUFFER, ctypes.c_ulong, _int)
 _select = _declare("select", _int, _BUFFER, _BUFFER, _BUFFER, _BUFFER)
 _ioctl = _declare("ioctl", _int, ctypes.c_ulong, _BUFFER)
 
-DOMAINS = {"unix": socket.AF_UNIX, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
-TYPES = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM, "seqpacket": socket.SOCK_SEQPACKET}
-PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "icmp": socket.IPPROTO_ICMP}
+DOMAINS: dict[Any, Any] = {"unix": socket.AF_UNIX, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
+TYPES: dict[Any, Any] = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM, "seqpacket": socket.SOCK_SEQPACKET}
+PROTOCOLS: dict[Any, Any] = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "icmp": socket.IPPROTO_ICMP}
 HOWS = {"rd": socket.SHUT_RD, "wr": socket.SHUT_WR, "rdwr": socket.SHUT_RDWR}
 MESSAGE_FLAGS = {name: int(value) for name, value in vars(socket).items() if name.startswith("MSG_")}
 # option: (level, number, form of the value)
@@ -131,8 +131,10 @@ def encode_address(address: Mapping[str, Any]) -> bytes:
         ip, port = address["ip"], address["port"]
         if ":" in ip:
             packed = socket.inet_pton(socket.AF_INET6, ip)
-            return struct.pack("=H", socket.AF_INET6) + struct.pack("!HI16s", port, 0, packed) + struct.pack(
-                "=I", address.get("scope", 0)
+            return (
+                struct.pack("=H", socket.AF_INET6)
+                + struct.pack("!HI16s", port, 0, packed)
+                + struct.pack("=I", address.get("scope", 0))
             )
         return struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", port, socket.inet_pton(socket.AF_INET, ip))
     head = struct.pack("=H", socket.AF_UNIX)
@@ -210,8 +212,8 @@ def _with_address(call: Callable[[Any, Any], int]) -> tuple[int, Fields]:
 
 def _kind(args: Arguments) -> tuple[int, int, int]:
     """Give the three numbers of a socket; a number in place of a word is passed on as it is."""
-    domain, kind, proto = args["domain"], args["type"], args.get("proto") or 0
-    return DOMAINS.get(domain, domain), TYPES.get(kind, kind), PROTOCOLS.get(proto, proto)
+    domain, kind, proto = args["domain"], args["type"], args.get("proto") or 0  # words, or numbers
+    return int(DOMAINS.get(domain, domain)), int(TYPES.get(kind, kind)), int(PROTOCOLS.get(proto, proto))
 
 
 def call_socket(args: Arguments) -> Fields:
@@ -458,9 +460,7 @@ def call_poll(args: Arguments) -> Fields:
     )
     timeout = args.get("timeout")
     count = _check(_poll(ctypes.addressof(table), len(watch), -1 if timeout is None else timeout))
-    ready = tuple(
-        f"{row.fd}.{word}" for row in table for bit, word in sorted(_POLL_WORDS.items()) if row.revents & bit
-    )
+    ready = tuple(f"{row.fd}.{word}" for row in table for bit, word in sorted(_POLL_WORDS.items()) if row.revents & bit)
     return {"ready": ready, "count": count}
 
 

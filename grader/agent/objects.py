@@ -1,7 +1,8 @@
 """Makes a module in the shape of the standard library look like functions on descriptors.
 
 A socket object is known by its `fileno()` where it has a real one, else by a number of ours. A closed
-object stays known until its number is given out again, so that a call on it shows what the object does.
+object stays known until its number is given out again, so that a call on it shows what the object does; only
+closing it again is an error of the number, which we gave out and took back.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class ObjectsAsFunctions:
         """Offer what the class has methods for."""
         self._module = module
         self._objects: dict[int, Any] = {}
+        self._closed: set[int] = set()
         constants = Constants(module)
         self._structure_sizes = {constants.number(name): size for name, size in STRUCTURE_SIZES.items()}
         self._socket_level = constants.number("SOL_SOCKET")
@@ -63,6 +65,7 @@ class ObjectsAsFunctions:
         if not isinstance(number, int) or number < 0:
             number = _FIRST_NUMBER_OF_OURS + len(self._objects)
         self._objects[number] = made
+        self._closed.discard(number)
         return number
 
     def socket(self, domain: int, kind: int, protocol: int) -> int:
@@ -116,7 +119,12 @@ class ObjectsAsFunctions:
         return self._object(fd).shutdown(how)
 
     def _close(self, fd: int) -> Any:
-        return self._object(fd).close()
+        # Closing an object twice does nothing, in the standard library too; a number can be closed only once.
+        if fd in self._closed:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        result = self._object(fd).close()
+        self._closed.add(fd)
+        return result
 
     def _dup(self, fd: int) -> Any:
         return self._enter(self._object(fd).dup())

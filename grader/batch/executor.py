@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import multiprocessing
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from grader import pipeline
 from grader.model.deviations import Deviation
@@ -16,6 +14,9 @@ from grader.model.scenarios import Case
 from grader.model.verdicts import Result
 from grader.targets.protocol import Profile, Target
 from grader.targets.resolve import open_target
+
+if TYPE_CHECKING:  # imported when several workers are asked for: start-up is part of the product
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,17 @@ def _run_in_workers(cases: Sequence[Case], order: Order) -> Iterator[tuple[Resul
 
 
 def _pool(order: Order) -> ProcessPoolExecutor:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     # spawn: a worker must not inherit threads or descriptors of whoever starts it
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(order.jobs, context, _open, (order,))
 
 
 def _result_of(future: Future[tuple[Result, History]]) -> tuple[Result, History] | None:
+    from concurrent.futures.process import BrokenProcessPool
+
     try:
         return future.result()
     except BrokenProcessPool:

@@ -38,8 +38,13 @@ class LookAt:
     call: int
 
 
-Command: TypeAlias = Call | Await | AwaitBlocked | LookAt
-Reply: TypeAlias = Outcome | Answer | Look | None
+@dataclass(frozen=True, slots=True)
+class AskSettled:
+    """Ask whether nothing is under way that could still wake a pending call; the reply is a bool."""
+
+
+Command: TypeAlias = Call | Await | AwaitBlocked | LookAt | AskSettled
+Reply: TypeAlias = Outcome | Answer | Look | bool | None
 T = TypeVar("T")
 Script: TypeAlias = Generator[Command, Reply, T]
 

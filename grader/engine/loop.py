@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from grader.bindings import Names
-from grader.engine.commands import Await, AwaitBlocked, Clock, Decide, LookAt, Reply
+from grader.engine.commands import AskSettled, Await, AwaitBlocked, Clock, Decide, LookAt, Reply
 from grader.engine.machine import Machine
 from grader.model.errors import InternalError, SandboxError, TargetError
 from grader.model.histories import History
@@ -65,6 +65,8 @@ def _drive(machine: Machine, session: Session, clock: Clock) -> None:
             reply = _await_blocked(session, command, clock)
         elif type(command) is LookAt:
             reply = session.look(command.call)
+        elif type(command) is AskSettled:
+            reply = session.is_settled()
         else:
             raise InternalError(f"the machine gave a command nobody knows: {command!r}")
 

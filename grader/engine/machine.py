@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from grader.bindings import Names
-from grader.engine.commands import Await, AwaitBlocked, Clock, Decide, LookAt, Script
+from grader.engine.commands import AskSettled, Await, AwaitBlocked, Clock, Decide, LookAt, Script
 from grader.engine.composites import COMPOSITES
 from grader.engine.flights import Flight, landed
 from grader.engine.replies import READINESS, by_name, look_of, outcome_of
@@ -37,9 +37,7 @@ _SETTLE_S = 0.05
 _UNSEEN_S = 1.0
 # How often a call that nothing can wake any more is looked at before its deadline.
 _GLANCE_S = 0.05
-# A receive waits for what has been sent, which is there or will never be. Other calls of an Internet
-# protocol may be ended by its timers: a handshake or a closed window is tried again after a while.
-_RECEIVES = frozenset({"recv", "read", "recvfrom", "recvmsg", "recv_exactly", "recv_until_eof"})
+# Options with which a call ends by itself.
 _TIME_LIMITS = frozenset({"SO_RCVTIMEO", "SO_SNDTIMEO", "SO_LINGER"})
 # Between two tries of an `eventually`.
 _BREATH_S = 0.001
@@ -62,7 +60,6 @@ class Machine:
         self._started: dict[str, Flight] = {}
         self._gone: Outcome | None = None
         self._has_timers = any(step.args.get("name") in _TIME_LIMITS for step in case.every_step)
-        self._is_local = all(step.args.get("domain", "unix") == "unix" for step in case.every_step)
 
     def run(self) -> Script[None]:
         """Run the steps in order until one ends in another way than it had to."""
@@ -158,8 +155,6 @@ class Machine:
 
     def _returned(self, flight: Flight, outcome: Outcome) -> tuple[str, Mapping[str, Plain]] | None:
         """Write down the end of a flight's current call; give the next one if the flight goes on."""
-        if isinstance(outcome, Failed) and outcome.errno == "EINPROGRESS":
-            self._has_timers = True  # a handshake goes on behind our back
         if flight.step.op in READINESS and isinstance(outcome, Succeeded):
             outcome = by_name(flight.step, outcome, self._names)
         self.events.append(Returned(flight.call, outcome, self._clock()))
@@ -195,15 +190,15 @@ class Machine:
         moved, last_seen = 0, ""
         given_up: Outcome | None
         while flight.outcome is None:
-            glance = self._may_be_stuck(flight)
-            reply = yield Await(min(until, self._after(_GLANCE_S)) if glance else until)
+            reply = yield Await(until if self._has_timers else min(until, self._after(_GLANCE_S)))
             if isinstance(reply, Answer):
                 yield from self._land(reply)
                 continue
             if self._clock() < until:
-                # Everybody asleep without a time limit, twice the same: nobody is left to wake anybody.
+                # Everybody asleep without a time limit, twice the same, and nothing under way: it stays so.
                 asleep = yield from self._all_asleep()
-                given_up = Pending("blocked", asleep) if asleep and asleep == last_seen else None
+                is_stuck = asleep != "" and asleep == last_seen and (yield AskSettled()) is True
+                given_up = Pending("blocked", asleep) if is_stuck else None
                 last_seen = asleep
             else:
                 given_up = self._give_up(look_of((yield LookAt(flight.call))), within_s, moved)
@@ -229,11 +224,6 @@ class Machine:
                 return ""
             seen.append(look.evidence)
         return "; ".join(seen)
-
-    def _may_be_stuck(self, flight: Flight) -> bool:
-        """Say whether being asleep now means staying so: no clock of the kernel may wake a pending call."""
-        pending = {flight.step.op, *(one.step.op for one in self._flights.values())}
-        return not self._has_timers and (pending <= _RECEIVES or (self._is_local and "close" not in pending))
 
     def _give_up(self, look: Look, within_s: float, moved: int) -> Outcome | None:
         """Say what a passed deadline means, or None to wait on."""

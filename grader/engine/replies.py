@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grader.bindings import Names
+from grader.engine.commands import Reply
 from grader.model.errors import InternalError
 from grader.model.outcomes import Outcome, Succeeded
 from grader.model.scenarios import Step
@@ -13,14 +14,14 @@ from grader.targets.protocol import Answer, Look
 READINESS = frozenset({"poll", "select"})
 
 
-def outcome_of(reply: Outcome | Answer | Look | None) -> Outcome | None:
+def outcome_of(reply: Reply) -> Outcome | None:
     """Give the reply to a call: its outcome, or None while it is pending."""
-    if isinstance(reply, (Answer, Look)):
+    if isinstance(reply, (Answer, Look, bool)):
         raise InternalError(f"a call was made and {reply!r} came")
     return reply
 
 
-def look_of(reply: Outcome | Answer | Look | None) -> Look:
+def look_of(reply: Reply) -> Look:
     """Give the reply to a look."""
     if not isinstance(reply, Look):
         raise InternalError(f"a look was asked for and {reply!r} came")

@@ -65,7 +65,7 @@ class History:
 
     `complete` is true if the engine came to the end of its rules (the last step, or a step that left
     nothing to go on with). `stdout` is the tail of what the student's code printed. `fault` is our own
-    trouble, if any. `errnos` is the target's table of errno symbols where it differs from this host's.
+    trouble, if any.
     """
 
     case: str

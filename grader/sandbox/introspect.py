@@ -102,6 +102,31 @@ def look_at_process(pid: int, tid: int) -> Sight:
     return _look(tid, lambda: _every_thread(pid), "nothing in the process ran between two looks", timers_of=pid)
 
 
+def network_is_quiet(folder: str) -> bool:
+    """Say whether no TCP socket of a network has anything under way that may still wake a call.
+
+    Args:
+        folder: `/proc/PID/net` of a process in that network, or `/proc/thread-self/net`.
+
+    Source: Linux proc_pid_net(5): column `st` (02 and 03 are handshakes), `tr` (01 sends again, 04 asks whether
+    a closed window has opened).
+    """
+    rows = (row.split() for name in ("tcp", "tcp6") for row in _rows(f"{folder}/{name}"))
+    return not any(row[3] in _HANDSHAKES or row[5][:2] in _RETRIES for row in rows)
+
+
+_HANDSHAKES = frozenset({"02", "03"})
+_RETRIES = frozenset({"01", "04"})
+
+
+def _rows(path: str) -> list[str]:
+    try:
+        with open(path, encoding="ascii") as table:
+            return table.read().splitlines()[1:]
+    except FileNotFoundError:  # a kernel without that protocol
+        return []
+
+
 def cpu_seconds(pid: int) -> float:
     """Give the CPU time that a process and those that came from it have used, in seconds."""
     ticks = sum(sum(map(int, _stat_fields(process)[11:13])) for process in _tree(pid))

@@ -1,11 +1,11 @@
 """Lists of known deviations: `deviations/<target>.yaml` beside the suites.
 
-    format: 1
-    target: module-socket
-    deviations:
-      - cases: ["api/errors/sigpipe*"]     # case ids; `*` stands for any text
-        reason: what the target does instead
-        source: who says so
+format: 1
+target: module-socket
+deviations:
+  - cases: ["api/errors/sigpipe*"]     # case ids; `*` stands for any text
+    reason: what the target does instead
+    source: who says so
 """
 
 from __future__ import annotations

@@ -27,9 +27,8 @@ from grader.model.scenarios import ActorKind, Case
 from grader.model.values import Address
 from grader.ops import FEATURES, OPERATIONS
 from grader.sandbox import netns
-from grader.sandbox.introspect import look_at_thread
-from grader.targets.addresses import PATH_OPS, allot, path_operation
-from grader.targets.module import open_kernel
+from grader.sandbox.introspect import look_at_thread, network_is_quiet
+from grader.targets.addresses import PATH_OPS, allot, path_operation, short_lived_folder
 from grader.targets.protocol import Answer, Call, Look, Profile, Session, Target
 from grader.targets.translate import args_to_wire, fields_from_wire
 
@@ -40,20 +39,27 @@ _MAY_BLOCK = frozenset(name for name, op in OPERATIONS.items() if op.may_block)
 _NOT_OFFERED = frozenset({"programs", "second-host"})
 
 
-def open_host() -> Target:
-    """Open the host's kernel as a target; call it on the main thread of a worker."""
-    return HostTarget()
+def open_host(*, fresh_networks: bool = True) -> Target:
+    """Open the host's kernel as a target; call it on the main thread of a worker.
+
+    Args:
+        fresh_networks: Give each case a network of its own, where this host allows it; otherwise all
+            cases share one and are given unused ports.
+    """
+    return HostTarget(fresh_networks=fresh_networks)
 
 
 class HostTarget:
     """The kernel that runs this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fresh_networks: bool = True) -> None:
         """Find out what this kernel and this account allow."""
         signal.signal(_WAKE, _do_nothing)
         self._no_network = netns.prepare_process()
         if not self._no_network:
             netns.enter_fresh_network()
+            if not fresh_networks:
+                self._no_network = "one network was asked for"
         features = set(FEATURES) - _NOT_OFFERED - {"own-net"}
         missing = dict.fromkeys(_NOT_OFFERED, "the target host is an interface, not a program")
         if not self._no_network:
@@ -73,7 +79,7 @@ class HostTarget:
             language="C",
         )
         self._watchdog = _Watchdog()
-        self._folder = Path(tempfile.mkdtemp(prefix="sk-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="sk-", dir=short_lived_folder()))
         self._cases = 0
         self._agent: Target | None = None
 
@@ -87,6 +93,8 @@ class HostTarget:
         """Open a session; cases with several processes run in an agent, because workers never fork."""
         if ActorKind.PROCESS in case.actors.values():
             if self._agent is None:
+                from grader.targets.module import open_kernel
+
                 self._agent = open_kernel()
             with self._agent.session(case) as session:
                 yield session
@@ -94,7 +102,8 @@ class HostTarget:
         if not self._no_network:
             netns.enter_fresh_network()
         with self._case_directory(case) as directory, _held_signals():
-            session = _HostSession(allot(case, directory, own_net=not self._no_network), self._watchdog)
+            own_net = not self._no_network
+            session = _HostSession(allot(case, directory, own_net=own_net), self._watchdog, owns_network=own_net)
             try:
                 yield session
             finally:
@@ -125,8 +134,9 @@ class HostTarget:
 
 
 class _HostSession:
-    def __init__(self, addresses: Mapping[str, Address], watchdog: _Watchdog) -> None:
+    def __init__(self, addresses: Mapping[str, Address], watchdog: _Watchdog, *, owns_network: bool) -> None:
         self.addresses = addresses
+        self._owns_network = owns_network
         self._watchdog = watchdog
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._actors: dict[str, _Actor] = {}
@@ -155,6 +165,9 @@ class _HostSession:
         if not self._answers.empty():
             return Look("returning")
         return _look(self._doing[call].native_id)
+
+    def is_settled(self) -> bool:
+        return self._owns_network and network_is_quiet("/proc/thread-self/net")
 
     def output(self) -> str:
         return ""

@@ -113,12 +113,14 @@ class ModuleTarget:
 
     @contextmanager
     def _session(self, allot: _Allot) -> Iterator[AgentSession]:
-        folder = Path(tempfile.mkdtemp(prefix="sk-"))  # short: the path of a socket may have 107 bytes
+        folder = Path(
+            tempfile.mkdtemp(prefix="sk-", dir=addresses.short_lived_folder())
+        )  # short: the path of a socket may have 107 bytes
         try:
             allotted = allot(folder)
             cell = self._begin(folder)
             try:
-                session = AgentSession(cell, allotted)
+                session = AgentSession(cell, allotted, owns_network=not self._host.ready["shared_net"])
                 session.load()
                 yield session
             finally:

@@ -92,6 +92,9 @@ class Session(Protocol):
     def look(self, call: int) -> Look:
         """Look at a pending call without disturbing it."""
 
+    def is_settled(self) -> bool:
+        """Say whether nothing is under way in the case's network that could still wake a pending call."""
+
     def output(self) -> str:
         """Give the tail of what the testee has printed."""
 

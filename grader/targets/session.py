@@ -24,8 +24,9 @@ _MAIN = "main"
 class AgentSession:
     """A session with one cell of an agent."""
 
-    def __init__(self, cell: Cell, allotted: Mapping[str, Address]) -> None:
+    def __init__(self, cell: Cell, allotted: Mapping[str, Address], *, owns_network: bool = False) -> None:
         """Hold the cell and the addresses made for its case."""
+        self._owns_network = owns_network
         self.loaded: Mapping[str, Any] | None = None
         self._cell = cell
         self._addresses = allotted
@@ -141,6 +142,13 @@ class AgentSession:
         if call not in self._pending:
             return Look("returning", "its answer is there")
         return Look(sight.state, sight.evidence, timed=sight.timed, cpu_s=self._cpu_since(call))
+
+    def is_settled(self) -> bool:
+        """Say whether the network of the cell is at rest; in a network that others use too, nobody knows."""
+        try:
+            return self._owns_network and introspect.network_is_quiet(f"/proc/{self._cell.pid}/net")
+        except OSError:
+            return False
 
     def output(self) -> str:
         """Give the tail of what the module has printed."""

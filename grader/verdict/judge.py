@@ -8,13 +8,14 @@ history: what is not there was not seen, and then the verdict is UNRESOLVED.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from grader.bindings import Names
 from grader.model.histories import Done, History, Issued, Returned, SeenBlocked
 from grader.model.outcomes import Broken, Ended, Outcome, Pending, Succeeded, Unoffered
 from grader.model.scenarios import Case, Step
 from grader.model.verdicts import Cause, Finding, Result, TraceLine, Verdict
+from grader.ops import OPERATIONS
 from grader.verdict import explain, invariants
 from grader.verdict.match import alternative_for, fits_collected, fits_pattern, fits_step
 
@@ -40,6 +41,8 @@ class _Opinion:
 
 def judge(case: Case, history: History) -> Result:
     """Give the verdict on a case from what was seen of it."""
+    if history.digest != case.digest and not _is_of(case, history):
+        history = replace(history, events=(), fault="the scenario has other steps now: run it again")
     opinion = _opinion(case, history)
     scenario = case.scenario
     return Result(
@@ -62,6 +65,16 @@ def judge(case: Case, history: History) -> Result:
         seconds=history.seconds,
         tolerated=tuple(opinion.tolerated),
         mark=scenario.mark,
+    )
+
+
+def _is_of(case: Case, history: History) -> bool:
+    """Say whether a history from before a change of its scenario still speaks of the steps of the case."""
+    ops = {step.path: (step.op, OPERATIONS[step.op].primitive) for step in case.every_step}
+    return all(
+        event.op in ops.get(event.step, ()) if isinstance(event, Issued) else event.step in ops
+        for event in history.events
+        if not isinstance(event, Returned)
     )
 
 

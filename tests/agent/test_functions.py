@@ -233,13 +233,14 @@ def test_objects_talk_through_numbers() -> None:
     copy = ok(made.call("dup", {"sock": sock}))["sock"]
     assert ok(made.call("sendmsg", {"sock": copy, "parts": [b"ab", b"c"]})) == {"count": 3}
     received = ok(made.call("recvmsg", {"sock": other, "sizes": [2, 5]}))
-    assert received == {"data": b"abc", "count": 3, "peer": None, "flags": [], "eof": False}
+    assert received == {"data": b"abc", "count": 3, "peer": {}, "flags": [], "eof": False}
     assert ok(made.call("select", {"watch": [[sock, ["read", "write"]]], "timeout": 0}))["ready"] == [f"{sock}.write"]
     assert ok(made.call("shutdown", {"sock": sock, "how": "wr"})) == {}
     assert ok(made.call("recv", {"sock": other, "size": 3})) == {"data": b"", "count": 0, "eof": True}
     for descriptor in (sock, copy, other):
         assert made.call("close", {"sock": descriptor}) == {"ok": {}}
         assert made.call("recv", {"sock": descriptor, "size": 1})["err"]["name"] == "EBADF"
+        assert made.call("close", {"sock": descriptor})["err"]["name"] == "EBADF"
     assert made.call("close", {"sock": 12345})["err"]["name"] == "EBADF"
 
 

@@ -9,7 +9,7 @@ from random import Random
 from hypothesis import strategies as st
 
 from grader.bindings import Names
-from grader.engine.commands import AwaitBlocked, Command, LookAt, Reply
+from grader.engine.commands import AskSettled, AwaitBlocked, Command, LookAt, Reply
 from grader.engine.machine import Machine
 from grader.model.expectations import (
     Between,
@@ -156,6 +156,8 @@ class _Chance:
             return self.outcome(command.op)
         if isinstance(command, LookAt):
             return self.look()
+        if isinstance(command, AskSettled):
+            return self.random.random() < 0.5
         if self.pending and self.random.random() < 0.4:
             call = self.random.choice(list(self.pending))
             return Answer(call, self.outcome(self.pending.pop(call)))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from grader.bindings import Names
-from grader.engine.commands import Await, AwaitBlocked, Command, LookAt, Reply
+from grader.engine.commands import AskSettled, Await, AwaitBlocked, Command, LookAt, Reply
 from grader.engine.machine import Machine
 from grader.model.histories import Done, Event, Issued, Returned, SeenBlocked
 from grader.model.outcomes import Broken, Ended, Failed, Outcome, Pending, Raised, Succeeded, Unoffered
@@ -70,9 +70,10 @@ class Quiet(Row):
 class World:
     """Replies to commands from a table, and owns the clock."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        """Begin at the time zero."""
+    def __init__(self, rows: Iterable[Row], *, is_settled: bool = True) -> None:
+        """Begin at the time zero; an unsettled world has something under way all the time."""
         self.now_ns = 0
+        self.is_settled = is_settled
         self.calls: list[Call] = []
         self.rows = deque(rows)
         self._quiet_until: int | None = None
@@ -81,6 +82,8 @@ class World:
         """Give the reply to a command, and let the time pass that it takes."""
         if isinstance(command, Call):
             return self._call(command)
+        if isinstance(command, AskSettled):
+            return self.is_settled
         row = self.rows[0] if self.rows else None
         if isinstance(row, Quiet):
             return self._quiet(row, command)
@@ -135,9 +138,9 @@ class Played:
         return list(map(brief, self.events))
 
 
-def play(steps: Iterable[Step], rows: Iterable[Row], time_scale: float = 1.0) -> Played:
+def play(steps: Iterable[Step], rows: Iterable[Row], time_scale: float = 1.0, *, is_settled: bool = True) -> Played:
     """Run the steps as a case against the table, and see that all of the table was used."""
-    world = World(rows)
+    world = World(rows, is_settled=is_settled)
     machine = _machine(tuple(steps), world, time_scale)
     script = machine.run()
     reply: Reply = None

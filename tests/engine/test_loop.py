@@ -96,6 +96,10 @@ class Memory:
             self.looks = list(rows)
         return look
 
+    def is_settled(self) -> bool:
+        """Say that nothing is under way."""
+        return True
+
     def output(self) -> str:
         """Give what was printed."""
         return "printed"

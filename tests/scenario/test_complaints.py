@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 from tests.scenario.authoring import HEAD, complaints, with_keys, with_steps
 
 TABLE: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("complaints.yaml").read_text("utf-8"))
-PLACES = {
+PLACES: dict[str, Callable[[str], str]] = {
     "raw": str,  # the whole file
     "head": lambda text: HEAD + text,  # after the first keys of a scenario
     "scen": with_keys,  # keys of a scenario

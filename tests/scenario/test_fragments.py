@@ -86,7 +86,8 @@ def test_private_names_of_two_uses_differ(tmp_path: Path) -> None:
     """A fragment may be done twice; only what it gives has to be renamed."""
     write_pairs(tmp_path)
     text = using(
-        "- do: pairs.connected\n  with: {data: a}\n- do: pairs.connected\n  with: {data: b}\n  names: {left: l2, right: r2}"
+        "- do: pairs.connected\n  with: {data: a}\n"
+        "- do: pairs.connected\n  with: {data: b}\n  names: {left: l2, right: r2}"
     )
 
     binds = [name for step in cases(tmp_path, text)[0].steps for name in step.binds]
@@ -108,7 +109,8 @@ def test_a_parameter_is_read_where_it_is_written(tmp_path: Path) -> None:
     write_pairs(
         tmp_path,
         "format: 1\nfragments:\n  echo:\n    params: {to: null, what: null}\n"
-        "    steps:\n      - send: {sock: $to, data: $what}\n      - getpeername: {sock: $to}\n        expect: {addr: $to.peer}\n",
+        "    steps:\n      - send: {sock: $to, data: $what}\n"
+        "      - getpeername: {sock: $to}\n        expect: {addr: $to.peer}\n",
     )
     text = using(
         "- socket: {as: c}\n- recv: {sock: c, size: 9, as: got}\n- accept: {sock: c, as: s}\n"
@@ -150,8 +152,10 @@ def test_a_fragment_file_with_complaints_cannot_be_used(tmp_path: Path) -> None:
     )
 
     assert complaints(tmp_path, using("- do: pairs.connected")) == [
-        "x.yaml:3:14: file 'fragments/pairs.yaml' cannot be used: it has complaints "
-        "(the first at fragments/pairs.yaml:9:9) [schema]"
+        (
+            "x.yaml:3:14: file 'fragments/pairs.yaml' cannot be used: it has complaints "
+            "(the first at fragments/pairs.yaml:9:9) [schema]"
+        )
     ]
 
 
@@ -160,8 +164,10 @@ def test_a_fragment_binds_what_it_gives(tmp_path: Path) -> None:
     wrong = load_text(tmp_path, PAIRS.replace("gives: [one]", "gives: [two]"), "fragments/pairs.yaml")
 
     assert [str(error).replace(f"{tmp_path}/", "") for error in wrong.errors] == [
-        "fragments/pairs.yaml:19:12: no step of the fragment 'doubled' binds 'two', which it gives "
-        "(one of one, right) [schema]"
+        (
+            "fragments/pairs.yaml:19:12: no step of the fragment 'doubled' binds 'two', which it gives "
+            "(one of one, right) [schema]"
+        )
     ]
 
 
@@ -183,7 +189,8 @@ def test_a_loop_is_unrolled(tmp_path: Path) -> None:
     """The steps stand there once for each value; the name may be text, a socket's name or a new name."""
     steps = (
         "- for_each:\n    values: {n: [a, b]}\n    steps:\n      - socket: {as: $n}\n"
-        "      - for_each:\n          values: {word: [x, $n]}\n          steps:\n            - send: {sock: $n, data: $word}\n"
+        "      - for_each:\n          values: {word: [x, $n]}\n"
+        "          steps:\n            - send: {sock: $n, data: $word}\n"
     )
     built = cases(tmp_path, HEAD + "    steps:\n" + indented(steps, 6))[0]
 

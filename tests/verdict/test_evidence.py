@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from grader.model.expectations import StillPending
+from grader.model.expectations import Failure, StillPending
 from grader.model.histories import Done, Event, Returned
 from grader.model.outcomes import Broken, Pending, Unoffered
 from grader.model.scenarios import Step
@@ -76,6 +76,29 @@ def test_a_call_that_had_to_wait_passes_only_by_evidence(steps: list[Step]) -> N
 
     assert judged(steps, *seen, end).verdict is Verdict.PASS
     assert judged(steps, seen[0], end).verdict is Verdict.UNRESOLVED
+
+
+OLD = history(*one_call("0", 0, "close", ok()), digest="old")
+
+
+@pytest.mark.parametrize(
+    ("steps", "verdict"),
+    [
+        ([CLOSE], Verdict.PASS),
+        ([replace(CLOSE, expect=wants(Failure()))], Verdict.FAIL),
+        ([CLOSE, step("1", "close", sock="d")], Verdict.UNRESOLVED),
+        ([RECV], Verdict.UNRESOLVED),
+        ([], Verdict.UNRESOLVED),
+    ],
+)
+def test_a_scenario_may_change_its_mind_but_not_its_steps(steps: list[Step], verdict: Verdict) -> None:
+    """A history is judged by what its scenario says now, as long as it speaks of the same calls."""
+    assert judge(case(*steps, variables=SOCKETS, digest="new"), OLD).verdict is verdict
+
+
+def test_a_history_of_other_steps_says_so() -> None:
+    """It is ours to run it again."""
+    assert judge(case(RECV, digest="new"), OLD).reason == "the scenario has other steps now: run it again"
 
 
 @settings(max_examples=200, deadline=None)
