@@ -14,7 +14,7 @@ from grader.model.exits import ExitCode
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
     arguments = _parser().parse_args(argv)
-    from grader.commands import COMMANDS  # noqa: PLC0415 - `--help` and complaints about arguments do without them
+    from grader.commands import COMMANDS
 
     try:
         return int(COMMANDS[arguments.command](arguments))

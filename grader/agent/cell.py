@@ -12,7 +12,6 @@ import os
 import queue
 import sys
 import threading
-import warnings
 from typing import Any
 
 from grader.agent import isolation, student, wire
@@ -74,9 +73,6 @@ def _unbuffered(descriptor: int) -> io.TextIOWrapper:
 def _settle(directory: str) -> None:
     os.chdir(directory)
     os.environ.update(HOME=directory, TMPDIR=directory)
-    sys.dont_write_bytecode = True
-    # Python warns of forking with threads; a process actor does so knowingly, and the text would go to students.
-    warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
 
 
 def leave(leaving: SystemExit) -> None:

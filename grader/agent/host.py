@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import traceback
+import warnings
 from typing import Any
 
 from grader.agent import cell, isolation, wire
@@ -55,8 +56,7 @@ class Host:
 
     def _greet(self, hello: dict[str, Any]) -> None:
         self._spec = hello["spec"]
-        for name in _PRELOADED:
-            importlib.import_module(name)
+        _prepare_interpreter()
         if self._spec["kind"] == "kernel":
             importlib.import_module("grader.agent.kernel")
         self._shared_network = isolation.prepare_network() if hello["net"] == "own" else "not asked for"
@@ -120,6 +120,15 @@ class Host:
     def _send(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # the controller is gone; the next read says so
             self._control.send(wire.encode(message))
+
+
+def _prepare_interpreter() -> None:
+    """Do once what every cell needs and inherits."""
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    sys.dont_write_bytecode = True
+    # Python warns of forking with threads; a process actor does so knowingly, and the text would go to students.
+    warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
 
 
 def describe(status: int) -> dict[str, Any]:

@@ -65,9 +65,9 @@ _poll = _declare("poll", _BUFFER, ctypes.c_ulong, _int)
 _select = _declare("select", _int, _BUFFER, _BUFFER, _BUFFER, _BUFFER)
 _ioctl = _declare("ioctl", _int, ctypes.c_ulong, _BUFFER)
 
-DOMAINS: dict[Any, Any] = {"unix": socket.AF_UNIX, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
-TYPES: dict[Any, Any] = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM, "seqpacket": socket.SOCK_SEQPACKET}
-PROTOCOLS: dict[Any, Any] = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "icmp": socket.IPPROTO_ICMP}
+DOMAINS: dict[str, int] = {"unix": socket.AF_UNIX, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
+TYPES: dict[str, int] = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM, "seqpacket": socket.SOCK_SEQPACKET}
+PROTOCOLS: dict[str, int] = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "icmp": socket.IPPROTO_ICMP}
 HOWS = {"rd": socket.SHUT_RD, "wr": socket.SHUT_WR, "rdwr": socket.SHUT_RDWR}
 MESSAGE_FLAGS = {name: int(value) for name, value in vars(socket).items() if name.startswith("MSG_")}
 # option: (level, number, form of the value)
@@ -212,8 +212,11 @@ def _with_address(call: Callable[[Any, Any], int]) -> tuple[int, Fields]:
 
 def _kind(args: Arguments) -> tuple[int, int, int]:
     """Give the three numbers of a socket; a number in place of a word is passed on as it is."""
-    domain, kind, proto = args["domain"], args["type"], args.get("proto") or 0  # words, or numbers
-    return int(DOMAINS.get(domain, domain)), int(TYPES.get(kind, kind)), int(PROTOCOLS.get(proto, proto))
+    return _number(DOMAINS, args["domain"]), _number(TYPES, args["type"]), _number(PROTOCOLS, args.get("proto") or 0)
+
+
+def _number(numbers: Mapping[str, int], word: str | int) -> int:
+    return word if isinstance(word, int) else numbers[word]
 
 
 def call_socket(args: Arguments) -> Fields:

@@ -1,8 +1,7 @@
 """Makes a module in the shape of the standard library look like functions on descriptors.
 
 A socket object is known by its `fileno()` where it has a real one, else by a number of ours. A closed
-object stays known until its number is given out again, so that a call on it shows what the object does; only
-closing it again is an error of the number, which we gave out and took back.
+object stays known until its number is given out again, so that a call on it shows what the object does.
 """
 
 from __future__ import annotations
@@ -119,9 +118,9 @@ class ObjectsAsFunctions:
         return self._object(fd).shutdown(how)
 
     def _close(self, fd: int) -> Any:
-        # Closing an object twice does nothing, in the standard library too; a number can be closed only once.
+        # Only a number cannot be closed twice. To answer EBADF here would be our answer, not the module's.
         if fd in self._closed:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            raise UnsupportedError("closing an object again does nothing by the custom of Python")
         result = self._object(fd).close()
         self._closed.add(fd)
         return result

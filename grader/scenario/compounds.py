@@ -6,8 +6,8 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import replace
 
 from grader.model.scenarios import Step
-from grader.scenario.atoms import integer, items
-from grader.scenario.build import Builder, Compound, Started
+from grader.scenario.atoms import integer, items, seconds
+from grader.scenario.build import Builder, Compound, Started, constant
 from grader.scenario.complaints import did_you_mean, wrong
 from grader.scenario.expects import in_any_order
 from grader.scenario.read import Node
@@ -20,6 +20,8 @@ def _finish(builder: Builder, form: StepForm, scope: Scope, path: str) -> Step:
     name, call = _started(builder, form, scope)
     call.finished = True
     judgement = builder.judgement(form, scope, call)
+    if "within" in call.form.modifiers and "within" not in form.modifiers:
+        judgement["within_s"] = constant(call.form.modifiers["within"], call.scope, seconds)
     builder.bind(call.form, call.binds, call.scope)
     return Step(path, "finish", form.mark, {"call": name}, called_from=scope.called_from, **judgement)
 

@@ -128,6 +128,7 @@ def _values_of_axes(assignments: list[Assignment]) -> dict[str, tuple[Atom, ...]
 
 
 def _case(page: _Page, scenario: Scenario, assignment: Assignment, table: Table) -> Built:
+    table.case = "-".join(axis_text(value) for value in assignment.values())
     scope = Scope(page.source, table, table.variables)
     table.variables |= {name: (value, scope) for name, value in _mapped(page.node, "vars").items()}
     table.variables |= {name: (value, scope) for name, value in assignment.items()}
@@ -137,11 +138,10 @@ def _case(page: _Page, scenario: Scenario, assignment: Assignment, table: Table)
     nodes = page.node.items["steps"]
     steps = builder.steps(nodes.items if isinstance(nodes, Sequence) else (), scope)
     read = frozenset(table.variables_read)
-    suffix = "-".join(axis_text(value) for value in assignment.values())
     kinds = {name: actors.get(name, ActorKind.SUT) for name in sorted({*actors, *builder.acting})}
     variables = {name: anything(value, inside or scope) for name, (value, inside) in table.variables.items()}
     case = Case(
-        f"{scenario.suite}/{scenario.id}" + (f"[{suffix}]" if assignment else ""),
+        f"{scenario.suite}/{scenario.id}" + (f"[{table.case}]" if assignment else ""),
         scenario,
         steps,
         variables,

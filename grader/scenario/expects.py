@@ -65,7 +65,8 @@ def expectation(node: Node, op: str | None, scope: Scope, holds: Holds, option: 
         found = (_alternative(choice, op, scope, holds, option) for choice in choices)
         kept = tuple(alternative for alternative in found if alternative is not None)
         if not kept:
-            raise wrong(form.items["one_of"].mark, "no alternative of 'one_of' is left in this case", code="L9")
+            place = f" in the case [{scope.table.case}]" if scope.table.case else ""
+            raise wrong(form.items["one_of"].mark, f"no alternative of 'one_of' is left{place}", code="L9")
         return Expectation(kept)
     if "not" in form.items:
         known_keys(form, ("not",), "an expectation")

@@ -166,7 +166,7 @@ MODIFIERS: dict[str, Modifier] = {
             "within",
             Form.TIME,
             _where(*_CALLS, also=("finish", "collect", "race")),
-            "deadline for the call to return, times the time scale; default 2s",
+            "deadline for the call to return, times the time scale; default 2s, for `finish` that of the `start`",
         ),
         Modifier("eventually", Form.TIME, _where(*_CALLS), "repeats the call until it matches, at most this long"),
         Modifier("give_up_on", Form.OUTCOME, _where(*_CALLS), "an outcome that ends `eventually` at once"),

@@ -123,6 +123,7 @@ class Table:
     variables_read: set[str] = field(default_factory=set)
     needs: set[str] = field(default_factory=set)
     labels: dict[str, int] = field(default_factory=dict)
+    case: str = ""  # the values of its axes, as in its id
     is_open: bool = False
     asked: bool = False
 

@@ -222,6 +222,13 @@ def test_a_started_call_is_finished_by_name(tmp_path: Path) -> None:
     assert send.args["data"] == Ref("got")
 
 
+def test_a_deadline_of_a_start_holds_for_its_finish(tmp_path: Path) -> None:
+    """`within` may stand beside `start`; `finish` takes it if it has none."""
+    steps = "- recv: {sock: c, size: 1}\n  start: r1\n  within: 9s\n- finish: r1"
+
+    assert [step.within_s for step in case(tmp_path, steps).steps] == [2.0, 9.0, 9.0]
+
+
 def test_a_collection_makes_its_call_several_times(tmp_path: Path) -> None:
     """The copies differ in their paths; their outcomes may come in any order."""
     steps = (

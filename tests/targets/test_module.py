@@ -155,6 +155,7 @@ def test_a_long_line_does_not_mix_with_others(target: ModuleTarget, talk_to: Tal
             assert outcomes[second] == Succeeded({"data": b"b" * 60_000, "count": 60_000, "eof": False})
 
 
+@pytest.mark.slow
 def test_fifty_cases_leave_nothing(target: ModuleTarget, talk_to: TalkTo) -> None:
     """Case after case begins with the same descriptor, and no process, pipe or folder is left."""
     before = len(list(Path("/proc/self/fd").iterdir()))

@@ -147,6 +147,7 @@ def test_whatever_is_raised_is_reported(
         assert receive(talk) == outcome
 
 
+@pytest.mark.slow
 def test_a_loop_is_seen_computing(play: Callable[[str], ModuleTarget], talk_to: TalkTo) -> None:
     """A call that never returns burns CPU time, is never called blocked, and ends with the session."""
     target = play("loop")

@@ -28,6 +28,7 @@ SCALARS = st.one_of(
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4).map(tuple), max_leaves=9)
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_every_value_comes_back_as_it_went(value: Plain) -> None:
     """A plain value survives the wire."""
