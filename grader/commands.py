@@ -17,13 +17,13 @@ from grader.model.histories import History
 from grader.model.scenarios import Case
 from grader.model.verdicts import Result, Verdict
 from grader.report.to_text import counts, summary
-from grader.selection import deviations_of, invalid_suite, select
+from grader.selection import invalid_suite, known_of, select
 
 
 def run_cases(arguments: argparse.Namespace) -> ExitCode:
     """`run`: run scenarios against a target."""
     selection = select(arguments.select, level=arguments.level, claim=arguments.claim)
-    order = Order(arguments.target, deviations_of(arguments.target), arguments.time_scale, arguments.jobs)
+    order = Order(arguments.target, known_of(arguments.target), arguments.time_scale, arguments.jobs)
     began = time.monotonic()
     results: list[Result] = []
     isolation = ""
@@ -106,7 +106,7 @@ def judge_again(arguments: argparse.Namespace) -> ExitCode:
                 raise UsageError(f"{arguments.history}: no scenario for the case {history.case} is at hand")
             if case.digest != history.digest:
                 print(f"{history.case}: its scenario has changed since; judged by what it says now")
-            results.append(pipeline.judge_history(case, history, deviations_of(target)))
+            results.append(pipeline.judge_history(case, history, known_of(target)))
             follower.tell(results[-1])
     return _finish(arguments, results, target, time.monotonic() - began, isolation)
 
@@ -126,7 +126,7 @@ def _deviation_complaints() -> Iterator[str]:
     cases = [case.id for case in select(()).cases]
     for path in sorted((pipeline.suites_folder() / "deviations").glob("*.yaml")):
         try:
-            for deviation in deviations_of(path.stem):
+            for deviation in known_of(path.stem).deviations:
                 if not any(map(deviation.covers, cases)):
                     yield f"{deviation.mark}: this deviation is about no case there is"
         except ScenarioError as error:

@@ -76,6 +76,7 @@ class Op:
     `may_block`: the call may wait, so it can carry `blocks_until`, `start`, `hold`. `repeatable`: it may
     be called again without changing what it asks about, so `eventually` is allowed. `required`: a module
     or library that lacks it is wrong, not merely limited. `primitive`: what a composite is made of.
+    `variables`: what every key that is no argument means, if such keys are names that the author chooses.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Op:
     repeatable: bool = False
     required: bool = False
     primitive: str = ""
+    variables: str = ""
 
     def arg(self, name: str) -> Arg | None:
         """Give the argument of that name, or None."""
@@ -577,9 +579,10 @@ def _structure() -> tuple[Op, ...]:
         Op(
             "for_each",
             group,
-            (Arg("values", Kind.MAP, doc="`name: [value, ...]`"), Arg("steps", Kind.STEPS, doc="steps to repeat")),
+            (Arg("steps", Kind.STEPS, doc="steps to repeat"),),
             (),
-            "Repeats steps for each value; unrolled when the file is loaded.",
+            "Repeats steps for each value; unrolled when the file is loaded. Several names multiply like axes.",
+            variables="`name: [value, ...]`, the values that the name stands for in turn",
         ),
         Op(
             "collect",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from grader.engine import loop
-from grader.model.deviations import Deviation
+from grader.model.deviations import Known
 from grader.model.errors import UsageError
 from grader.model.histories import History
 from grader.model.scenarios import Case
 from grader.model.verdicts import Result
 from grader.ops import OPERATIONS, Group
 from grader.targets.protocol import Profile, Target
-from grader.verdict import deviations as known
+from grader.verdict import deviations
 from grader.verdict.judge import judge
 from grader.verdict.match import decide
 
@@ -22,6 +21,8 @@ _CALLED = frozenset({Group.SOCKET, Group.PATH, Group.PROGRAM})
 _ASKED = {
     name: op.primitive or name for name, op in OPERATIONS.items() if OPERATIONS[op.primitive or name].group in _CALLED
 }
+
+_NOTHING = Known()
 
 
 def version() -> str:
@@ -40,34 +41,33 @@ def suites_folder() -> Path:
     raise UsageError("the suites are missing: neither an installed copy nor a checkout has a folder `suites`")
 
 
-def unsupported(case: Case, profile: Profile) -> str:
+def unsupported(case: Case, profile: Profile, known: Known = _NOTHING) -> str:
     """Say what the case needs and the target does not offer, or give an empty text."""
+    missing = {**profile.missing, **known.lacks}
     needed = {*case.needs, *(_ASKED[step.op] for step in case.every_step if step.op in _ASKED)}
     return "; ".join(
-        f"needs {need}: {profile.missing.get(need, 'this target does not offer it')}"
-        for need in sorted(needed - profile.features - profile.ops)
+        f"needs {need}: {missing.get(need, 'this target does not offer it')}"
+        for need in sorted(needed - profile.features - profile.ops | needed & known.lacks.keys())
     )
 
 
-def observe(case: Case, target: Target, *, time_scale: float = 1.0) -> History:
+def observe(case: Case, target: Target, known: Known = _NOTHING, *, time_scale: float = 1.0) -> History:
     """Run a case, or say in its history why it cannot be run here."""
-    reason = unsupported(case, target.profile)
+    reason = unsupported(case, target.profile, known)
     if reason:
         return History(case.id, target.profile.name, case.digest, complete=True, unsupported=reason)
     return loop.run(case, target, decide, time_scale=time_scale)
 
 
-def run_case(
-    case: Case, target: Target, deviations: Sequence[Deviation] = (), *, time_scale: float = 1.0
-) -> tuple[Result, History]:
+def run_case(case: Case, target: Target, known: Known = _NOTHING, *, time_scale: float = 1.0) -> tuple[Result, History]:
     """Run one case and judge it; the history comes along, and holds all that the result was made from."""
-    history = observe(case, target, time_scale=time_scale)
-    return judge_history(case, history, deviations), history
+    history = observe(case, target, known, time_scale=time_scale)
+    return judge_history(case, history, known), history
 
 
-def judge_history(case: Case, history: History, deviations: Sequence[Deviation] = ()) -> Result:
+def judge_history(case: Case, history: History, known: Known = _NOTHING) -> Result:
     """Give the result that a history is worth in the light of what is known of its target."""
-    return known.apply(deviations, judge(case, history))
+    return deviations.apply(known, judge(case, history))
 
 
 def unresolved(case: Case, target: str, reason: str) -> tuple[Result, History]:

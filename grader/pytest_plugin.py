@@ -6,25 +6,25 @@ as an error of the set-up and what is the student's as a failure; a case that do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grader import pipeline
-from grader.model.deviations import Deviation
+from grader.model.deviations import Known
 from grader.model.errors import ScenarioError, SockgradeError
 from grader.model.scenarios import Case
 from grader.model.verdicts import Result, Verdict
 from grader.report.to_text import explanation
 from grader.scenario import is_scenario_file, load
-from grader.selection import deviations_of, invalid_suite
+from grader.selection import invalid_suite, known_of
 from grader.targets.protocol import Target
 from grader.targets.resolve import open_target
 
 _target = pytest.StashKey[Target]()
-_deviations = pytest.StashKey[Sequence[Deviation]]()
+_known = pytest.StashKey[Known]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -105,7 +105,7 @@ class CaseItem(pytest.Item):
         try:
             target = _open(config)
             result, _ = pipeline.run_case(
-                self._case, target, config.stash[_deviations], time_scale=config.getoption("time_scale")
+                self._case, target, config.stash[_known], time_scale=config.getoption("time_scale")
             )
         except SockgradeError as error:
             pytest.fail(f"UNRESOLVED {self.name}: {error}", pytrace=False)
@@ -143,6 +143,6 @@ def _open(config: pytest.Config) -> Target:
     target = config.stash.get(_target, None)
     if target is None:
         spec = config.getoption("target")
-        config.stash[_deviations] = deviations_of(spec)
+        config.stash[_known] = known_of(spec)
         target = config.stash[_target] = open_target(spec)
     return target

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader import pipeline
-from grader.model.deviations import Deviation, id_matches
+from grader.model.deviations import Known, id_matches
 from grader.model.errors import ScenarioError, UsageError
 from grader.model.scenarios import Case
 from grader.model.verdicts import Cause, Result, Verdict
 from grader.scenario import load
-from grader.scenario.deviations import load_deviations
+from grader.scenario.deviations import load_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,13 @@ def _unknown(pattern: str, cases: Sequence[str]) -> str:
     return f"{pattern}: no such path, and no case is called so{hint}"
 
 
-def deviations_of(target: str) -> tuple[Deviation, ...]:
-    """Give the known deviations of a target; a path of a student's has none.
+def known_of(target: str) -> Known:
+    """Give what is known of a target; of a path of a student's nothing is.
 
     Raises:
         ScenarioError: the list is wrong.
     """
-    return () if "/" in target else load_deviations(pipeline.suites_folder(), target.replace(":", "-"))
+    return Known() if "/" in target else load_known(pipeline.suites_folder(), target.replace(":", "-"))
 
 
 def invalid_suite(error: ScenarioError, target: str) -> Result:

@@ -17,7 +17,7 @@ import traceback
 import warnings
 from typing import Any
 
-from grader.agent import cell, isolation, wire
+from grader.agent import cell, isolation, student, wire
 
 _MESSAGE_LIMIT = 1 << 16
 _SETUP_EXIT = 70
@@ -59,6 +59,7 @@ class Host:
         _prepare_interpreter()
         if self._spec["kind"] == "kernel":
             importlib.import_module("grader.agent.kernel")
+        student.compile_aside(self._spec)
         self._shared_network = isolation.prepare_network() if hello["net"] == "own" else "not asked for"
         self._send(
             {

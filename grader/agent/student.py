@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import marshal
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import NoReturn
 
 from grader.agent.functions import Functions
 from grader.agent.implementation import Implementation
 from grader.agent.objects import ObjectsAsFunctions
 
+_COMPILE_S = 5  # seconds of CPU time
 _OURS = ("grader", "reference")
 
 
@@ -27,6 +31,39 @@ class Refusal:
         if name.partition(".")[0] in _OURS:
             raise ModuleNotFoundError(f"{name} cannot be imported by a submission", name=name)
         return None
+
+
+# path of a submission: its code, compiled once in the host's own child and inherited by every cell
+_compiled: dict[str, bytes] = {}
+
+
+def compile_aside(spec: dict[str, str]) -> None:
+    """Compile a submission's file once for all cells; compiling runs none of it.
+
+    A source that breaks the compiler, or keeps it busy, breaks a child and not this process; the cells then
+    compile for themselves and say what is wrong with it.
+    """
+    if spec["kind"] != "file":
+        return
+    theirs, ours = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _compile_and_exit(spec["path"], ours)
+    os.close(ours)
+    with open(theirs, "rb") as pipe:
+        code = pipe.read()
+    if os.waitpid(pid, 0)[1] == 0:
+        _compiled[spec["path"]] = code
+
+
+def _compile_and_exit(path: str, pipe: int) -> NoReturn:
+    try:
+        resource.setrlimit(resource.RLIMIT_CPU, (_COMPILE_S, _COMPILE_S))
+        with open(path, "rb") as source, open(pipe, "wb") as answer:
+            marshal.dump(compile(source.read(), path, "exec", dont_inherit=True), answer)
+        os._exit(0)
+    finally:
+        os._exit(1)
 
 
 def load(spec: dict[str, str]) -> Implementation:
@@ -64,5 +101,8 @@ def _load_file(path: str) -> ModuleType:
         raise ImportError(f"{os.path.basename(path)} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    if path in _compiled:
+        exec(marshal.loads(_compiled[path]), module.__dict__)  # noqa: S102, S302 - compiled by us from that file
+    else:
+        spec.loader.exec_module(module)
     return module

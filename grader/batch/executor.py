@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import atexit
+import signal
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from grader import pipeline
-from grader.model.deviations import Deviation
+from grader.model.deviations import Known
 from grader.model.histories import History
 from grader.model.scenarios import Case
 from grader.model.verdicts import Result
-from grader.targets.protocol import Profile, Target
+from grader.targets.protocol import Target
 from grader.targets.resolve import open_target
 
 if TYPE_CHECKING:  # imported when several workers are asked for: start-up is part of the product
@@ -21,27 +25,21 @@ if TYPE_CHECKING:  # imported when several workers are asked for: start-up is pa
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be run: the target by name, the known deviations, and how patient to be."""
+    """What is to be run: the target by name, what is known of it, and how patient to be."""
 
     target: str
-    deviations: tuple[Deviation, ...] = ()
+    known: Known = Known()
     time_scale: float = 1.0
     jobs: int = 1
-
-
-def profile_of(spec: str) -> Profile:
-    """Open a target just long enough to know it."""
-    target = open_target(spec)
-    try:
-        return target.profile
-    finally:
-        target.close()
 
 
 def run(cases: Sequence[Case], order: Order) -> Generator[tuple[Result, History], None, None]:
     """Run the cases; gives result and history of each in the order of `cases`, as soon as it is there.
 
     A worker that dies makes the case it held UNRESOLVED; the others run on in a fresh one.
+
+    Raises:
+        SockgradeError: the target cannot be opened.
     """
     if order.jobs > 1:
         yield from _run_in_workers(cases, order)
@@ -49,33 +47,48 @@ def run(cases: Sequence[Case], order: Order) -> Generator[tuple[Result, History]
     target = open_target(order.target)
     try:
         for case in cases:
-            yield pipeline.run_case(case, target, order.deviations, time_scale=order.time_scale)
+            yield pipeline.run_case(case, target, order.known, time_scale=order.time_scale)
     finally:
         target.close()
 
 
 def _run_in_workers(cases: Sequence[Case], order: Order) -> Iterator[tuple[Result, History]]:
-    left = list(cases)
+    left = deque(cases)
     while left:
-        with _pool(order) as pool:
-            futures = [(case, pool.submit(_run_one, case)) for case in left]
-            for done, (case, future) in enumerate(futures, 1):
-                pair = _result_of(future)
-                yield pair or pipeline.unresolved(case, order.target, "the worker that ran this case died")
-                if pair is None:
-                    left = left[done:]
-                    break
-            else:
+        yield from _run_while_all_live(left, order)
+        if left:
+            yield _run_alone(left.popleft(), order)
+
+
+def _run_while_all_live(left: deque[Case], order: Order) -> Iterator[tuple[Result, History]]:
+    """Take each case away as its result comes; stops when a worker dies, which spoils every case then under way."""
+    with _pool(order) as pool:
+        for future in [pool.submit(_run_one, case, order) for case in left]:
+            pair = _result_of(future)
+            if pair is None:
                 return
+            left.popleft()
+            yield pair
 
 
-def _pool(order: Order) -> ProcessPoolExecutor:
+def _run_alone(case: Case, order: Order) -> tuple[Result, History]:
+    """Find out whether this case or its neighbour took the worker along, so that only the one that did is charged."""
+    with _pool(replace(order, jobs=1)) as pool:
+        pair = _result_of(pool.submit(_run_one, case, order))
+    return pair or pipeline.unresolved(case, order.target, "the worker that ran this case died")
+
+
+@contextmanager
+def _pool(order: Order) -> Iterator[ProcessPoolExecutor]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     # spawn: a worker must not inherit threads or descriptors of whoever starts it
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(order.jobs, context, _open, (order,))
+    pool = ProcessPoolExecutor(order.jobs, multiprocessing.get_context("spawn"), _leave_interrupts)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)  # who stops early, or is interrupted, does not wait for the rest
 
 
 def _result_of(future: Future[tuple[Result, History]]) -> tuple[Result, History] | None:
@@ -87,18 +100,18 @@ def _result_of(future: Future[tuple[Result, History]]) -> tuple[Result, History]
         return None
 
 
-class _Worker:
-    """What a worker process keeps from case to case."""
-
-    order: Order
-    target: Target
+def _leave_interrupts() -> None:
+    """Let the first process alone answer Ctrl-C, which the terminal sends to all; a handler is not inherited."""
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
 
 
-def _open(order: Order) -> None:
-    _Worker.order = order
-    _Worker.target = open_target(order.target)
-    atexit.register(_Worker.target.close)
+def _run_one(case: Case, order: Order) -> tuple[Result, History]:
+    return pipeline.run_case(case, _opened(order.target), order.known, time_scale=order.time_scale)
 
 
-def _run_one(case: Case) -> tuple[Result, History]:
-    return pipeline.run_case(case, _Worker.target, _Worker.order.deviations, time_scale=_Worker.order.time_scale)
+@cache
+def _opened(spec: str) -> Target:
+    """Open the target once in this worker; one that cannot be opened is told to whoever waits for the result."""
+    target = open_target(spec)
+    atexit.register(target.close)
+    return target

@@ -29,8 +29,8 @@ from grader.targets.protocol import Answer, Call, Look
 
 # A deadline that passes while the testee is running is moved this often before we blame the host.
 _EXTENSIONS = 10
-# A call that has burnt this share of its deadline as CPU time is looping, not starved.
-_LOOPING_SHARE = 0.5
+# A call that has burnt so much CPU time is looping, not starved: correct ones need a thousandth of it.
+_LOOPING_CPU_S = 0.5
 # How long a call must stay pending where its state cannot be seen, or where its wait ends by itself
 # (code that naps and looks again): long enough to catch most code that gives up, harmless to correct code.
 _SETTLE_S = 0.05
@@ -195,11 +195,7 @@ class Machine:
                 yield from self._land(reply)
                 continue
             if self._clock() < until:
-                # Everybody asleep without a time limit, twice the same, and nothing under way: it stays so.
-                asleep = yield from self._all_asleep()
-                is_stuck = asleep != "" and asleep == last_seen and (yield AskSettled()) is True
-                given_up = Pending("blocked", asleep) if is_stuck else None
-                last_seen = asleep
+                given_up, last_seen = yield from self._glance(flight, last_seen)
             else:
                 given_up = self._give_up(look_of((yield LookAt(flight.call))), within_s, moved)
                 moved += 1
@@ -215,6 +211,16 @@ class Machine:
         flight.outcome = outcome
         self.events.append(Returned(flight.call, outcome, self._clock()))
 
+    def _glance(self, flight: Flight, last_seen: str) -> Script[tuple[Outcome | None, str]]:
+        """See before the deadline whether the call can still end; give that, and what was seen."""
+        look = look_of((yield LookAt(flight.call)))
+        if look.state == "busy" and look.cpu_s >= _LOOPING_CPU_S * self._scale:
+            return Pending("looping", look.evidence), ""
+        # Everybody asleep without a time limit, twice the same, and nothing under way: it stays so.
+        asleep = yield from self._all_asleep()
+        is_stuck = asleep != "" and asleep == last_seen and (yield AskSettled()) is True
+        return (Pending("blocked", asleep) if is_stuck else None), asleep
+
     def _all_asleep(self) -> Script[str]:
         """Give the evidence that every pending call sleeps and no clock will wake it, or an empty text."""
         seen: list[str] = []
@@ -229,7 +235,7 @@ class Machine:
         """Say what a passed deadline means, or None to wait on."""
         if look.state in {"blocked", "unknown"}:
             return Pending(look.state, look.evidence)
-        if look.state == "busy" and look.cpu_s >= within_s * self._scale * _LOOPING_SHARE:
+        if look.state == "busy" and look.cpu_s >= _LOOPING_CPU_S * self._scale:
             return Pending("looping", look.evidence)
         if moved < _EXTENSIONS:
             return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from grader.model.marks import Mark
 
@@ -20,6 +21,14 @@ class Deviation:
     def covers(self, case: str) -> bool:
         """Say whether this is about the case of that id."""
         return any(id_matches(pattern, case) for pattern in self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a target: features it lacks, with the reason, and cases in which it deviates."""
+
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    deviations: tuple[Deviation, ...] = ()
 
 
 def id_matches(pattern: str, case: str) -> bool:

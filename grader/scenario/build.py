@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as AnyMapping
@@ -141,12 +142,14 @@ class Builder:
                     yield form, scope
 
     def _loop(self, form: StepForm, scope: Scope) -> Iterator[tuple[StepForm, Scope]]:
-        values = form.args["values"]
-        name, listed = next(iter(values.items.items())) if isinstance(values, Mapping) else ("", values)
-        found, written_in = scope.follow(listed)
-        for value in items(found, f"the values of '{name}' as a list"):
+        axes: list[list[tuple[Node, Scope]]] = []
+        for name, listed in form.variables.items():
+            found, written_in = scope.follow(listed)
+            axes.append([(value, written_in) for value in items(found, f"the values of '{name}' as a list")])
+        for values in itertools.product(*axes):
             scope.table.allowance.step(form.mark)
-            inside = replace(scope, variables={**scope.variables, name: (value, written_in)})
+            own = dict(zip(form.variables, values, strict=True))
+            inside = replace(scope, variables={**scope.variables, **own})
             yield from self._unrolled(items(form.args["steps"], "a list of steps"), inside)
 
     def _step(self, form: StepForm, scope: Scope, path: str) -> Step:

@@ -156,16 +156,14 @@ def _race(checker: StepChecker, form: StepForm) -> None:
 
 
 def _loop(checker: StepChecker, form: StepForm) -> None:
-    loop = mapping(form.args["values"], "{name: [values]}")
-    if len(loop.items) != 1:
-        checker.notes.say(loop.mark, f"'for_each' takes one name, not {len(loop.items)}", "loops may stand in loops")
-        return
-    name, values = next(iter(loop.items.items()))
-    if not NAME.fullmatch(name):
-        checker.notes.say(loop.marks[name], f"{shown(name)} is not a name", "letters, digits and `_`, a letter first")
-    if not (isinstance(values, Scalar) and str(values.value).startswith("$")):
-        items(values, f"the values of '{name}' as a list")
-    anything(values, Scope(checker.source, checker.table))
+    for name, values in form.variables.items():
+        if not NAME.fullmatch(name):
+            hint = "letters, digits and `_`, a letter first"
+            checker.notes.say(form.at(name), f"{shown(name)} is not a name", hint)
+        with checker.notes.catching():
+            if not (isinstance(values, Scalar) and str(values.value).startswith("$")):
+                items(values, f"the values of '{name}' as a list")
+            anything(values, Scope(checker.source, checker.table))
     items(form.args["steps"], "a list of steps")
 
 

@@ -12,17 +12,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grader.model.deviations import Deviation
+from grader.model.deviations import Deviation, Known
+from grader.ops import FEATURES
 from grader.scenario.atoms import items, known_keys, mapping, text
 from grader.scenario.complaints import wrong
 from grader.scenario.read import Mapping, Node, read
 
-_FILE_KEYS = ("format", "target", "deviations")
+_FILE_KEYS = ("format", "target", "lacks", "deviations")
 _ENTRY_KEYS = ("cases", "reason", "source")
 
 
-def load_deviations(suites: Path, target: str) -> tuple[Deviation, ...]:
-    """Read the list of a target; a target without a file deviates in nothing.
+def load_known(suites: Path, target: str) -> Known:
+    """Read what is known of a target; a target without a file lacks and deviates in nothing.
 
     Args:
         suites: The folder of the suites.
@@ -33,13 +34,22 @@ def load_deviations(suites: Path, target: str) -> tuple[Deviation, ...]:
     """
     path = suites / "deviations" / f"{target}.yaml"
     if not path.is_file():
-        return ()
+        return Known()
     root = mapping(read(path.read_bytes(), str(path)), "the list of a target's deviations")
     known_keys(root, _FILE_KEYS, "a list of deviations")
     named = text(_need(root, "target"))
     if named != target:
         raise wrong(root.items["target"].mark, f"the file is {target}.yaml and says it is about {named}")
-    return tuple(_deviation(node) for node in items(_need(root, "deviations"), "a list of deviations"))
+    listed = tuple(_deviation(node) for node in items(_need(root, "deviations"), "a list of deviations"))
+    return Known(_lacks(root), listed)
+
+
+def _lacks(root: Mapping) -> dict[str, str]:
+    if "lacks" not in root.items:
+        return {}
+    lacks = mapping(root.items["lacks"], "features with the reason why they are lacking")
+    known_keys(lacks, tuple(FEATURES), "the features")
+    return {feature: text(reason) for feature, reason in lacks.items.items()}
 
 
 def _deviation(node: Node) -> Deviation:

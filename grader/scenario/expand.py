@@ -8,7 +8,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 
 from grader.model.marks import Mark
-from grader.model.scenarios import ActorKind, AddressSpec, Case, Level, Scenario, Translation
+from grader.model.scenarios import ActorKind, AddressSpec, Case, Level, Scenario, Step, Translation
 from grader.model.values import Value
 from grader.ops import ADDRESS_KINDS, PLACEHOLDERS, Group
 from grader.scenario.atoms import seconds, text
@@ -145,7 +145,7 @@ def _case(page: _Page, scenario: Scenario, assignment: Assignment, table: Table)
         scenario,
         steps,
         variables,
-        _needs(page, builder, table, kinds, variables),
+        _needs(page, steps, builder, table, kinds, variables),
         kinds,
         {name: spec for name, spec in table.addresses.items() if name in table.addresses_used},
         _words(_mapped(page.root, "defaults"), "invariants") + _words(page.node.items, "invariants"),
@@ -156,6 +156,7 @@ def _case(page: _Page, scenario: Scenario, assignment: Assignment, table: Table)
 
 def _needs(
     page: _Page,
+    steps: tuple[Step, ...],
     builder: Builder,
     table: Table,
     kinds: AnyMapping[str, ActorKind],
@@ -165,6 +166,8 @@ def _needs(
     given = (page.root.items, _mapped(page.root, "defaults"), page.node.items)
     needs = {word for place in given for word in _words(place, "needs")} | table.needs
     needs |= {str(variables[name]) for name in ("domain", "type") if name in variables}
+    if any(_needs_threads(step, kinds) for step in steps):
+        needs.add("threads")
     if ActorKind.PROCESS in kinds.values():
         needs.add("processes")
     has_programs = any(form.op.group is Group.PROGRAM for form in builder.forms.values())
@@ -173,6 +176,13 @@ def _needs(
     for name in table.addresses_used:
         needs |= _needs_of_address(table.addresses[name])
     return tuple(sorted(needs))
+
+
+def _needs_threads(step: Step, kinds: AnyMapping[str, ActorKind]) -> bool:
+    """Whether several calls are under way at once, or a thread other than `main` makes one."""
+    elsewhere = step.actor != "main" and kinds[step.actor] is ActorKind.SUT
+    within = (*step.nested, *step.inner, *step.trigger)
+    return elsewhere or step.concurrent or step.op == "race" or any(_needs_threads(one, kinds) for one in within)
 
 
 def _needs_of_address(spec: AddressSpec) -> set[str]:

@@ -117,7 +117,8 @@ it; its values may be lists. An item of `include` adds cases: an axis that it do
 values means one of them. The name is an axis, a variable, a parameter, or `os` ({systems}).
 
 What a case needs is what it says in `needs`, and without saying: the domain and type of its sockets and addresses,
-`processes` for actors of that kind, `programs` for program steps and trusted actors, `unix-autobind` for an
+`threads` where calls are under way at once or an actor other than `main` makes one, `processes` for actors of that
+kind, `programs` for program steps and trusted actors, `unix-autobind` for an
 ephemeral AF_UNIX address, `abstract` for an abstract one, `loopback-net` for 127.x.y.z other than 127.0.0.1,
 `raw-calls` for numbers in place of words, and `address:KIND-DOMAIN`, which nothing offers, for an address of a kind
 that its domain does not have.
@@ -190,6 +191,8 @@ def _operation(op: Op) -> str:
     lines = [f"#### `{op.name}`", "", op.doc, ""]
     lines += [f"Written `{_form(op)}`.", ""]
     rows = [(f"`{arg.name}`", "" if arg.required else "optional", _argument(op, arg)) for arg in op.args]
+    if op.variables:
+        rows.append(("any other key", "", op.variables))
     if rows:
         lines += [_rows(("argument", "", "what it is"), rows)]
     if op.fields:
@@ -204,7 +207,8 @@ def _form(op: Op) -> str:
         return f"check: {{{op.name}: [...]}}"
     if op.name in BARE:
         return f"{op.name}: {BARE[op.name]}" + "".join(f", {name}: {{...}}" for name in BESIDE.get(op.name, ()))
-    required = ", ".join(f"{arg.name}: …" for arg in op.args if arg.required)
+    chosen = ("name",) if op.variables else ()
+    required = ", ".join(f"{name}: …" for name in (*chosen, *(arg.name for arg in op.args if arg.required)))
     return f"{op.name}: {{{required}}}"
 
 

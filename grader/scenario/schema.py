@@ -130,11 +130,13 @@ def _operation(name: str) -> Schema:
 def _arguments(op: Op) -> Schema:
     properties: Schema = {arg.name: {**_argument(arg), "description": arg.doc} for arg in op.args}
     required = [arg.name for arg in op.args if arg.required]
+    chosen: Schema = {"propertyNames": _NAME, "minProperties": len(required) + 1} if op.variables else {}
     return {
         "type": "object",
-        "additionalProperties": False,
+        "additionalProperties": {**_VALUES, "description": op.variables} if op.variables else False,
         "properties": properties,
         **({"required": required} if required else {}),
+        **chosen,
     }
 
 
@@ -211,6 +213,7 @@ _KINDS: dict[Kind, Schema] = {
     Kind.REFS: _list({}),
     Kind.MAP: {"type": "object"},
 }
+_VALUES: Schema = _or_reference(_list({}))
 _AXIS: Schema = {"anyOf": [_whole(AXIS_VALUE.pattern), {"type": "number"}, {"type": "boolean"}]}
 _ADDR_KIND: Schema = {
     "anyOf": [

@@ -14,13 +14,17 @@ from grader.scenario.read import Mapping, Node, Scalar, Sequence, kind_of
 
 @dataclass(frozen=True, slots=True)
 class StepForm:
-    """A step whose keys are known to be right; `marks` says where each argument and modifier stands."""
+    """A step whose keys are known to be right; `marks` says where each argument and modifier stands.
+
+    `variables` are the keys that the author chose, where the operation takes such.
+    """
 
     op: Op
     mark: Mark
     args: dict[str, Node]
     modifiers: dict[str, Node]
     marks: dict[str, Mark]
+    variables: dict[str, Node]
 
     def at(self, key: str) -> Mark:
         """Give the place of an argument or modifier, or of the step if it is not there."""
@@ -56,7 +60,8 @@ def step_form(node: Node, notes: Notes) -> StepForm | None:
         if beside in node.items:
             args[beside], marks[beside] = node.items[beside], node.marks[beside]
     modifiers = {name: value for name, value in node.items.items() if name != key and name not in BESIDE.get(key, ())}
-    form = StepForm(op, node.marks[key], args, modifiers, {**node.marks, **marks})
+    variables = {name: args.pop(name) for name in tuple(args) if op.variables and op.arg(name) is None}
+    form = StepForm(op, node.marks[key], args, modifiers, {**node.marks, **marks}, variables)
     _check_arguments(form, notes)
     return form if _check_modifiers(form, notes) else None
 
@@ -109,6 +114,8 @@ def _check_arguments(form: StepForm, notes: Notes) -> None:
     for arg in op.args:
         if arg.required and arg.name not in form.args:
             notes.say(form.mark, f"'{op.name}' needs the argument '{arg.name}'", arg.doc)
+    if op.variables and not form.variables:
+        notes.say(form.mark, f"'{op.name}' needs at least one name", op.variables)
     if op.name == "recvmsg" and ("size" in form.args) == ("sizes" in form.args):
         notes.say(form.mark, "'recvmsg' needs one of 'size' and 'sizes'")
 

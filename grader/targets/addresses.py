@@ -25,6 +25,8 @@ _FOREIGN = {"inet": "192.0.2.1", "inet6": "2001:db8::1"}
 # sun_path holds 108 bytes on Linux and at most 104 elsewhere. Source: unix(7); POSIX.1-2024 <sys/un.h>.
 _TOO_LONG = 200
 
+_MEMORY = "/dev/shm"  # noqa: S108 - only the parent: each case has a folder of its own in it, made by mkdtemp
+
 PATH_OPS = frozenset({"path_type", "make_file", "unlink"})
 
 _shared_ports = itertools.cycle(range(_FIRST_PORT + os.getpid() % 5000, _LAST_PORT))
@@ -90,7 +92,7 @@ def short_lived_folder() -> str | None:
 
     None is the system's own choice. The path stays short, because that of a socket may have 107 bytes.
     """
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
+    return _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
 
 
 def path_operation(op: str, address: Plain) -> Outcome:

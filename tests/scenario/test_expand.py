@@ -94,7 +94,7 @@ def test_loops_cannot_grow_without_bound(tmp_path: Path) -> None:
     """Loops in loops are refused when they come to more steps than a file may have, even if they are empty."""
     steps = "- close: {sock: c}"
     for n in range(12):
-        steps = f"- for_each:\n    values: {{x{n}: [a, b, c, d, e, f]}}\n    steps:\n" + "".join(
+        steps = f"- for_each:\n    x{n}: [a, b, c, d, e, f]\n    steps:\n" + "".join(
             f"      {line}\n" for line in steps.splitlines()
         )
 

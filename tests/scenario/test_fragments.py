@@ -188,8 +188,8 @@ def test_fragments_that_use_themselves_are_refused(tmp_path: Path) -> None:
 def test_a_loop_is_unrolled(tmp_path: Path) -> None:
     """The steps stand there once for each value; the name may be text, a socket's name or a new name."""
     steps = (
-        "- for_each:\n    values: {n: [a, b]}\n    steps:\n      - socket: {as: $n}\n"
-        "      - for_each:\n          values: {word: [x, $n]}\n"
+        "- for_each:\n    n: [a, b]\n    steps:\n      - socket: {as: $n}\n"
+        "      - for_each:\n          word: [x, $n]\n"
         "          steps:\n            - send: {sock: $n, data: $word}\n"
     )
     built = cases(tmp_path, HEAD + "    steps:\n" + indented(steps, 6))[0]

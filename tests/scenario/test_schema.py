@@ -62,8 +62,6 @@ BEYOND = (
     "in_any_order",
     "a race",
     "cannot stand in",
-    "as a list, not 1",
-    "takes one name",
     "compares",
     "expected true or false, not 1",
     "5 is not a time (such as 300ms or 2s)",
