@@ -98,14 +98,16 @@ def _add_list(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number of processes")
-    return number
+    return int(text)
 
 
 def _scale(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < 1000:
         raise argparse.ArgumentTypeError(f"{text} is not a factor between 0 and 1000")
     return number

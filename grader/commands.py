@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from grader import pipeline
 from grader.batch.executor import Order, run
@@ -35,10 +36,10 @@ def run_cases(arguments: argparse.Namespace) -> ExitCode:
             for result, history in pairs:
                 record(history)
                 results.append(result)
-                isolation = isolation or history.isolation
+                if history.isolation and not isolation:
+                    isolation = history.isolation
+                    print(f"target {order.target}: {isolation}", flush=True)
                 follower.tell(result)
-    if isolation:
-        print(f"target {order.target}, kept apart by {isolation}")
     return _finish(arguments, results, order.target, time.monotonic() - began, isolation)
 
 
@@ -50,8 +51,7 @@ def _recorder(arguments: argparse.Namespace, order: Order) -> Iterator[Callable[
         return
     from grader.record import Recorder
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
+    with _to_write(path) as file:
         recorder = Recorder(file, order.target, pipeline.version())
         yield recorder.add
         recorder.close()
@@ -74,12 +74,17 @@ def _finish(
 
 
 def _write(path: Path, text: str) -> None:
+    with _to_write(path) as file:
+        file.write(text)
+    print(f"wrote {path}")
+
+
+def _to_write(path: Path) -> TextIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        return path.open("w", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{path}: the report cannot be written: {error.strerror}") from error
-    print(f"wrote {path}")
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def exit_code(results: Sequence[Result]) -> ExitCode:

@@ -48,6 +48,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return None
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how the cases were kept apart: a verdict is worth as much as that."""
+    reports = [report for kind in ("passed", "failed", "error") for report in terminalreporter.getreports(kind)]
+    properties = {fact for report in reports for fact in getattr(report, "user_properties", ())}
+    for name, isolation in sorted(properties):
+        if name == "isolation" and isolation:
+            terminalreporter.write_line(f"sockgrade: {isolation}")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Let the target go."""
     target = config.stash.get(_target, None)
@@ -104,13 +113,13 @@ class CaseItem(pytest.Item):
         config = self.config
         try:
             target = _open(config)
-            result, _ = pipeline.run_case(
+            result, history = pipeline.run_case(
                 self._case, target, config.stash[_known], time_scale=config.getoption("time_scale")
             )
         except SockgradeError as error:
-            pytest.fail(f"UNRESOLVED {self.name}: {error}", pytrace=False)
+            result, history = pipeline.unresolved(self._case, config.getoption("target"), str(error))
         self._result = result
-        self._note(result)
+        self._note(result, history.isolation)
         if result.verdict is Verdict.UNRESOLVED:
             pytest.fail(explanation(result), pytrace=False)
         if result.verdict in {Verdict.UNSUPPORTED, Verdict.UNTESTED}:
@@ -123,13 +132,14 @@ class CaseItem(pytest.Item):
         if self._result.verdict is Verdict.FAIL:
             pytest.fail(explanation(self._result), pytrace=False)
 
-    def _note(self, result: Result) -> None:
+    def _note(self, result: Result, isolation: str) -> None:
         """Leave the facts for JUnit; plain text only, anything else breaks a run under xdist."""
         for name, value in (
             ("verdict", str(result.verdict)),
             ("cause", str(result.cause or "")),
             ("points", f"{result.points:g}"),
             ("claims", " ".join(result.claims)),
+            ("isolation", isolation),
         ):
             self.user_properties.append((name, value))
 

@@ -58,7 +58,8 @@ def _is_meant(pattern: str, case: str) -> bool:
 
 
 def _unknown(pattern: str, cases: Sequence[str]) -> str:
-    words = {*cases, *(case.split("[")[0] for case in cases)}
+    parts = [case.split("[")[0].split("/") for case in cases]
+    words = {*cases, *("/".join(part[:end]) for part in parts for end in range(1, len(part) + 1))}
     near = difflib.get_close_matches(pattern, words, n=1)
     hint = f" (did you mean {near[0]}?)" if near else " (sockgrade list shows what there is)"
     return f"{pattern}: no such path, and no case is called so{hint}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import atexit
 import signal
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -63,12 +63,21 @@ def _run_in_workers(cases: Sequence[Case], order: Order) -> Iterator[tuple[Resul
 def _run_while_all_live(left: deque[Case], order: Order) -> Iterator[tuple[Result, History]]:
     """Take each case away as its result comes; stops when a worker dies, which spoils every case then under way."""
     with _pool(order) as pool:
-        for future in [pool.submit(_run_one, case, order) for case in left]:
+        for future in _submit(pool, left, order):
             pair = _result_of(future)
             if pair is None:
                 return
             left.popleft()
             yield pair
+
+
+def _submit(pool: ProcessPoolExecutor, cases: Iterable[Case], order: Order) -> list[Future[tuple[Result, History]]]:
+    from concurrent.futures.process import BrokenProcessPool
+
+    futures: list[Future[tuple[Result, History]]] = []
+    with suppress(BrokenProcessPool):  # what has died already takes no more; the results will tell
+        futures.extend(pool.submit(_run_one, case, order) for case in cases)
+    return futures
 
 
 def _run_alone(case: Case, order: Order) -> tuple[Result, History]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from grader.model.verdicts import Finding, Result, Verdict
+from grader.report.escape import visible
 
 _TRACE_LINES = 40
 
@@ -13,12 +14,12 @@ def headline(result: Result) -> str:
     """Give the one line of a result: verdict, case, cause and reason."""
     cause = f"  {result.cause}" if result.cause else ""
     reason = f": {result.reason}" if result.reason else ""
-    return f"{result.verdict:<11} {result.case}{cause}{reason}"
+    return visible(f"{result.verdict:<11} {result.case}{cause}{reason}")
 
 
 def explanation(result: Result) -> str:
     """Tell all there is to tell about a result that is not a PASS."""
-    return "\n".join(_lines(result))
+    return visible("\n".join(_lines(result)))
 
 
 def _lines(result: Result) -> Iterator[str]:

@@ -75,7 +75,7 @@ class HostTarget:
             features=frozenset(features),
             missing=missing,
             blocking="kernel",
-            isolation="ports of the host's own network" if self._no_network else "a network namespace for each case",
+            isolation=_isolation(self._no_network),
             language="C",
         )
         self._watchdog = _Watchdog()
@@ -287,6 +287,12 @@ class _Watchdog:
             if look.state in {"blocked", "unknown"} and self.watched is watched:
                 self.fired = (watched, look.evidence)
                 signal.pthread_kill(self._worker, _WAKE)
+
+
+def _isolation(no_network: str) -> str:
+    if not no_network:
+        return "a network namespace for each case"
+    return f"NO network of their own ({no_network}): cases use unused ports, and what runs beside may disturb them"
 
 
 def _look(thread: int) -> Look:

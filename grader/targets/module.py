@@ -175,5 +175,5 @@ def _profile(name: str, ready: Mapping[str, Any], loaded: Mapping[str, Any] | No
 
 
 def _isolation(shared: str) -> str:
-    network = f"the host's network, because {shared}" if shared else "a network of its own"
-    return f"per case: a process with limits and without privileges, {network}"
+    network = f"NO network of its own ({shared})" if shared else "a network of its own"
+    return f"a process for each case, with limits, without privileges and with {network}"
