@@ -2,7 +2,8 @@
 
 `unshare(CLONE_NEWNET)` moves the calling *thread*; threads it starts afterwards follow it. So a worker
 gives each case a network of its own by unsharing before the case, and never needs to look back: the
-old namespace goes when its last socket and thread are gone. Source: Linux network_namespaces(7).
+old namespace goes when its last socket and thread are gone. Networks are not made ahead by another
+thread: it would open descriptors while a case looks at which are free. Source: Linux network_namespaces(7).
 """
 
 from __future__ import annotations

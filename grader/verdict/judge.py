@@ -143,9 +143,10 @@ def _weigh(opinion: _Opinion, step: Step, done: Done, names: Names, collected: l
     else:
         fits = done.early is None and fits_step(step, outcome, names)
     if fits:
-        alternative = alternative_for(step, outcome, names)
-        if alternative is not None and alternative.tolerated:
-            opinion.tolerated.append(alternative.because)
+        if any(one.tolerated for one in step.expect.alternatives):
+            alternative = alternative_for(step, outcome, names)
+            if alternative is not None and alternative.tolerated:
+                opinion.tolerated.append(alternative.because)
         return
     opinion.verdict = Verdict.FAIL
     opinion.cause = _cause(outcome if step.op != "collect" else next(reversed(collected), outcome))

@@ -39,10 +39,10 @@ _ONE_NUMBER = {"EWOULDBLOCK": "EAGAIN", "ENOTSUP": "EOPNOTSUPP"}
 def fits_pattern(pattern: Pattern, outcome: Outcome, names: Names) -> bool:
     """Say whether an outcome is of this pattern."""
     match pattern:
-        case Whatever():
-            return True
         case Success(fields):
             return isinstance(outcome, Succeeded) and _fits_fields(fields, outcome.fields, names)
+        case Whatever():
+            return True
         case Failure(errnos, signal):
             return isinstance(outcome, Failed) and _fits_failure(errnos, signal, outcome)
         case Signalled(signal):
@@ -181,7 +181,10 @@ def is_unnamed(seen: Plain) -> bool:
 
 def alternative_for(step: Step, outcome: Outcome, names: Names) -> Alternative | None:
     """Give the alternative of the step's expectation that the outcome fits, the first in order."""
-    return next((one for one in step.expect.alternatives if fits_pattern(one.pattern, outcome, names)), None)
+    for one in step.expect.alternatives:
+        if fits_pattern(one.pattern, outcome, names):
+            return one
+    return None
 
 
 def fits_step(step: Step, outcome: Outcome, names: Names) -> bool:
