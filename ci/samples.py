@@ -22,6 +22,7 @@ from typing import Any
 from grader.batch.executor import Order, run
 from grader.model.deviations import id_matches
 from grader.model.verdicts import Result, Verdict
+from grader.report.to_junit import to_junit
 from grader.selection import select
 
 Expected = Mapping[str, Sequence[str]]
@@ -33,6 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--write", action="store_true", help="write expected.json instead of comparing with it")
+    parser.add_argument("--out", type=Path, help="write a JUnit file for each sample into this folder")
     parser.add_argument("--jobs", "-j", type=int, default=2 * multiprocessing.cpu_count())
     arguments = parser.parse_args()
     folders = [folder for folder in arguments.folders if (folder / "sockets.py").is_file()]
@@ -41,6 +43,10 @@ def main() -> int:
         for folder, results in zip(folders, pool.map(_grade, folders), strict=True):
             if arguments.write:
                 _write(folder, results)
+            if arguments.out is not None:
+                arguments.out.mkdir(parents=True, exist_ok=True)
+                name = f"{folder.parent.name}-{folder.name}"
+                (arguments.out / f"{name}.xml").write_text(to_junit(results, name), encoding="utf-8")
             wrong += _tell(folder, results)
     print(f"{len(folders) - wrong} of {len(folders)} samples earn exactly what they must")
     return 1 if wrong else 0
