@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs scenarios about sockets against a target and says what is right, what is wrong and why.",
         epilog="Exit codes: 0 all passed, 1 failures, 2 bad usage or bad files, 3 something could not be judged.",
     )
-    parser.add_argument("--version", action="version", version=_Version())
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(subparsers)
     lint = subparsers.add_parser("lint", help="check scenario files and list every complaint")
@@ -59,15 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-class _Version(str):
+class _Version(argparse.Action):
     """The version, looked up when it is asked for: reading the metadata costs as much as all the rest."""
 
-    __slots__ = ()
-
-    def __mod__(self, _values: object) -> str:
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from grader.pipeline import version
 
-        return f"sockgrade {version()}"
+        print(f"sockgrade {version()}")
+        parser.exit()
 
 
 def _add_run(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

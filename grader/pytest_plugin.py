@@ -35,7 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers by which scenarios can be chosen."""
+    """Declare the markers by which scenarios can be chosen, and look at the options."""
+    if not 0 < config.getoption("time_scale") < 1000:
+        raise pytest.UsageError("--time-scale: expected a factor between 0 and 1000")
     config.addinivalue_line("markers", "level(name): how far from the lecture: core, standard, extended")
     config.addinivalue_line("markers", "claim(id): a claim of the lecture that the scenario rests on")
     config.addinivalue_line("markers", "section(name): the suite the scenario belongs to")
@@ -51,10 +53,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how the cases were kept apart: a verdict is worth as much as that."""
     reports = [report for kind in ("passed", "failed", "error") for report in terminalreporter.getreports(kind)]
-    properties = {fact for report in reports for fact in getattr(report, "user_properties", ())}
-    for name, isolation in sorted(properties):
-        if name == "isolation" and isolation:
-            terminalreporter.write_line(f"sockgrade: {isolation}")
+    facts = (fact for report in reports for fact in getattr(report, "user_properties", ()))
+    for isolation in sorted({str(value) for name, value in facts if name == "isolation" and value}):
+        terminalreporter.write_line(f"sockgrade: {isolation}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

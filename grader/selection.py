@@ -12,8 +12,10 @@ from grader.model.deviations import Known, id_matches
 from grader.model.errors import ScenarioError, UsageError
 from grader.model.scenarios import Case
 from grader.model.verdicts import Cause, Result, Verdict
-from grader.scenario import load
+from grader.scenario import Loaded, load
 from grader.scenario.deviations import load_known
+
+_NOTHING = Loaded((), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +34,29 @@ def select(wanted: Sequence[str], *, level: str | None = None, claim: str | None
     """
     paths = [Path(word) for word in wanted if Path(word).exists()]
     patterns = [word for word in wanted if not Path(word).exists()]
-    loaded = load(paths if paths and not patterns else [*paths, pipeline.suites_folder()])
-    cases = loaded.cases
-    if patterns:
-        in_paths = {case.id for case in load(paths).cases} if paths else set()
-        cases = tuple(
-            case for case in cases if case.id in in_paths or any(_is_meant(pattern, case.id) for pattern in patterns)
-        )
-        for pattern in patterns:
-            if not any(_is_meant(pattern, case.id) for case in cases):
-                raise UsageError(_unknown(pattern, [case.id for case in loaded.cases]))
+    # Loaded apart, because the files of a folder of suites may use what is in that folder only.
+    named = load(paths) if paths else _NOTHING
+    suites = load([pipeline.suites_folder()]) if patterns or not paths else _NOTHING
+    every = {case.id: case for case in (*named.cases, *suites.cases)}
+    for pattern in patterns:
+        if not any(_is_meant(pattern, case) for case in every):
+            raise UsageError(_unknown(pattern, list(every)))
+    in_paths = {case.id for case in named.cases}
     return Selection(
         tuple(
             case
-            for case in cases
-            if (level is None or case.scenario.level == level) and (claim is None or claim in case.scenario.claims)
+            for case in every.values()
+            if (not wanted or case.id in in_paths or any(_is_meant(pattern, case.id) for pattern in patterns))
+            and (level is None or case.scenario.level == level)
+            and (claim is None or claim in case.scenario.claims)
         ),
-        loaded.errors,
+        tuple({_file(error): error for error in (*named.errors, *suites.errors)}.values()),
     )
+
+
+def _file(error: ScenarioError) -> Path:
+    """Give the bad file, by the one name it has however it was asked for."""
+    return Path(error.complaints[0].mark.file).resolve()
 
 
 def _is_meant(pattern: str, case: str) -> bool:

@@ -75,15 +75,19 @@ def _submit(pool: ProcessPoolExecutor, cases: Iterable[Case], order: Order) -> l
     from concurrent.futures.process import BrokenProcessPool
 
     futures: list[Future[tuple[Result, History]]] = []
+    # Workers are started here, and inherit the mask: Ctrl-C waits until they have a handler for it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     with suppress(BrokenProcessPool):  # what has died already takes no more; the results will tell
         futures.extend(pool.submit(_run_one, case, order) for case in cases)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return futures
 
 
 def _run_alone(case: Case, order: Order) -> tuple[Result, History]:
     """Find out whether this case or its neighbour took the worker along, so that only the one that did is charged."""
     with _pool(replace(order, jobs=1)) as pool:
-        pair = _result_of(pool.submit(_run_one, case, order))
+        (future,) = _submit(pool, [case], order)
+        pair = _result_of(future)
     return pair or pipeline.unresolved(case, order.target, "the worker that ran this case died")
 
 
@@ -112,6 +116,7 @@ def _result_of(future: Future[tuple[Result, History]]) -> tuple[Result, History]
 def _leave_interrupts() -> None:
     """Let the first process alone answer Ctrl-C, which the terminal sends to all; a handler is not inherited."""
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _run_one(case: Case, order: Order) -> tuple[Result, History]:

@@ -5,7 +5,7 @@ What a student's code does wrong is never an exception: it is an outcome (`model
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grader.model.marks import Mark
 
@@ -30,8 +30,7 @@ class InternalError(SockgradeError):
     """We broke a rule of our own."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Complaint:
+class Complaint(NamedTuple):
     """One thing that is wrong with a file: where, what was expected and seen, what to try.
 
     `code` names the rule: `syntax`, `schema`, or a lint such as `L4`.

@@ -9,6 +9,7 @@ thread: it would open descriptors while a case looks at which are free. Source: 
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -66,16 +67,39 @@ def prepare_process() -> str:
         return ""
     if threading.active_count() > 1:
         return "a plain user's process with several threads cannot enter a user namespace"
-    uid, gid = os.geteuid(), os.getegid()
-    try:
-        unshare(CLONE_NEWUSER | CLONE_NEWNET)
-        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-                file.write(text)
-        raise_loopback()
-    except OSError as error:
-        return f"user namespaces are refused: {error.strerror}"
+    number = _try_in_a_child()
+    if number:
+        return f"user namespaces are refused: {os.strerror(number)}"
+    _enter_user_namespace()
     return ""
+
+
+def _try_in_a_child() -> int:
+    """Give the errno with which a user namespace is refused, or 0.
+
+    Some hosts let a process in and then refuse it everything, and there is no way back: its network would have
+    no loopback. So a child goes first. Source: Ubuntu 24.04, kernel.apparmor_restrict_unprivileged_userns.
+    """
+    pid = os.fork()
+    if pid == 0:
+        number = errno.EIO
+        try:
+            _enter_user_namespace()
+            number = 0
+        except OSError as error:
+            number = error.errno or number
+        finally:
+            os._exit(number)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _enter_user_namespace() -> None:
+    uid, gid = os.geteuid(), os.getegid()
+    unshare(CLONE_NEWUSER | CLONE_NEWNET)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+    raise_loopback()
 
 
 def _can_unshare() -> bool:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from grader.model.errors import Complaint, ScenarioError
 from grader.model.scenarios import Step
 from grader.model.values import Value
-from grader.ops import Arg, Kind
+from grader.ops import Arg, Group, Kind
 from grader.scenario.atoms import items, seconds, text
 from grader.scenario.complaints import Notes, TooMuchError, did_you_mean, shown, wrong
 from grader.scenario.expects import expectation, mistakes, pattern
 from grader.scenario.fragments import enter
 from grader.scenario.read import Mapping, Node, Scalar, Sequence
-from grader.scenario.scopes import Scope, name_of
+from grader.scenario.scopes import Binding, Scope, name_of
 from grader.scenario.steps import StepForm
 from grader.scenario.values import argument, convert, option_of
 from grader.scenario.words import SYSTEMS, system_of
@@ -52,15 +52,38 @@ class Started:
     finished: bool = False
 
 
+class Known(NamedTuple):
+    """A step of an earlier case that no axis changes, with the names that it looked up: bound, or addresses."""
+
+    step: Step
+    bound: dict[str, Binding]
+    unbound: frozenset[str]
+    addresses: frozenset[str]
+    exports: AnyMapping[str, str]
+
+    def fits(self, scope: Scope) -> bool:
+        """Whether the step would be built the same here."""
+        bound = scope.table.bound
+        return (
+            self.bound.items() <= bound.items()
+            and self.unbound.isdisjoint(bound)
+            and (self.exports is scope.exports or self.exports == scope.exports)
+        )
+
+
 @dataclass(slots=True)
 class Builder:
-    """Builds the steps of one case; `forms` keeps, by the path of a step, the form it was built from."""
+    """Builds the steps of one case; `forms` keeps, by the path of a step, the form it was built from.
+
+    `known` goes from case to case of a scenario: most steps are the same in all of them, and are built once.
+    """
 
     notes: Notes
     actors: tuple[str, ...] = ()
     within_s: float = WITHIN_S
     forms: dict[str, StepForm] = field(default_factory=dict)
     compounds: AnyMapping[str, Compound] = field(default_factory=dict)
+    known: dict[Hashable, Known] = field(default_factory=dict)
     started: dict[str, Started] = field(default_factory=dict)
     acting: set[str] = field(default_factory=lambda: {"main"})
 
@@ -155,7 +178,27 @@ class Builder:
     def _step(self, form: StepForm, scope: Scope, path: str) -> Step:
         self.forms[path] = form
         build = self.compounds.get(form.op.name)
-        return build(self, form, scope, path) if build else self.call(form, scope, path)
+        return build(self, form, scope, path) if build else self._known_call(form, scope, path)
+
+    def _known_call(self, form: StepForm, scope: Scope, path: str) -> Step:
+        """Give a call as an earlier case has it, or build it and keep it if it does not depend on the case."""
+        place = (path, id(form), scope.label, scope.called_from)
+        table = scope.table
+        found = self.known.get(place)
+        if found is not None and found.fits(scope):
+            self.acting.add(found.step.actor)
+            if found.addresses:
+                table.use(found.addresses)
+            self.bind(form, found.step.binds, scope)
+            return found.step
+        table.asked = False
+        table.looked_up.clear()
+        step = self.call(form, scope, path)
+        if not (table.asked or self.notes):
+            bound = {name: table.bound[name] for name in table.looked_up if name in table.bound}
+            unbound = frozenset(table.looked_up - bound.keys())
+            self.known[place] = Known(step, bound, unbound, unbound & table.addresses.keys(), scope.exports)
+        return step
 
     def call(self, form: StepForm, scope: Scope, path: str) -> Step:
         """Build a step whose operation is one call."""
@@ -172,7 +215,7 @@ class Builder:
             raise wrong(form.at("start"), f"a call named '{start}' was started before", code="L1")
         else:
             self.started[start] = Started(form, binds, scope)
-        return Step(
+        step = Step(
             path,
             form.op.name,
             form.mark,
@@ -185,6 +228,11 @@ class Builder:
             start=start,
             **self.judgement(form, scope),
         )
+        if step.concurrent:
+            scope.table.need("threads")
+        if form.op.group is Group.PROGRAM:
+            scope.table.need("programs")
+        return step
 
     def judgement(self, form: StepForm, scope: Scope, asked: Started | None = None) -> Judgement:
         """Give what a step must give, as fields of it; `asked` is the call whose outcome it is, if not its own."""
@@ -195,24 +243,27 @@ class Builder:
         if not given:
             return found
         option = option_of(about.args, inside)
-        with self.catching(scope):
-            for key in ("within", "hold", "eventually"):
-                if key in given:
-                    found[f"{key}_s"] = constant(given[key], scope, seconds)
         for key, read in (
+            ("within", seconds),
+            ("hold", seconds),
+            ("eventually", seconds),
             ("expect", lambda node: expectation(node, op, scope, lambda when: self.holds(when, scope), option)),
             ("give_up_on", lambda node: pattern(node, op, scope, option)),
             ("mistakes", lambda node: mistakes(node, op, scope, option)),
             ("note", text),
         ):
             if key in given:
-                with self.catching(scope):
-                    found[key] = constant(given[key], scope, read)
+                try:
+                    found[f"{key}_s" if read is seconds else key] = constant(given[key], scope, read)
+                except ScenarioError as error:
+                    self.note(error, scope)
         return found
 
     def actor(self, form: StepForm, scope: Scope) -> str:
         """Give who makes a call: the actor of `by`, a fresh one for a call that others run beside, else `main`."""
         given = form.modifiers
+        if not given:
+            return "main"
         if "by" in given:
             name = name_of(given["by"], scope, "the name of an actor")
             if name not in self.actors:
@@ -262,14 +313,17 @@ class Builder:
         if arg.name not in scope.variables:
             hint = f"give it here, or give the scenario an axis '{arg.name}'"
             raise wrong(form.mark, f"'{form.op.name}' needs '{arg.name}'", hint)
+        node, _ = scope.variables[arg.name]
+        if isinstance(node, Scalar) and node.value in arg.words:
+            scope.table.variables_read.add(arg.name)
+            return node.value  # nearly always
         return convert(Scalar(form.mark, f"${arg.name}"), arg, scope)
 
     def binds(self, form: StepForm, scope: Scope) -> tuple[str, ...]:
         """Give the names of `as`, as the whole case knows them."""
-        arg = form.op.arg("as")
-        if arg is None or "as" not in form.args:
+        if "as" not in form.args or (arg := form.op.arg("as")) is None:
             return ()
-        found = convert(form.args["as"], arg, scope)
+        found = constant(form.args["as"], scope, lambda node: convert(node, arg, scope))
         names = found if isinstance(found, tuple) else (found,)
         return tuple(scope.outer(str(name)) for name in names)
 
@@ -284,6 +338,7 @@ class Builder:
 
 def _note_kind(args: AnyMapping[str, Value], scope: Scope) -> None:
     """Note that a case needs sockets of this kind; an axis that says the same is used by it."""
+    scope.table.asked = True
     for key in FROM_AXES:
         if isinstance(kind := args.get(key), str):
             scope.table.needs.add(kind)
@@ -301,4 +356,4 @@ def constant(node: Node, scope: Scope, read: Callable[[Node], object]) -> object
 def _with_places(complaint: Complaint, scope: Scope) -> Complaint:
     if not scope.called_from:
         return complaint
-    return replace(complaint, text=f"{complaint.text}, used at {', '.join(map(str, scope.called_from))}")
+    return complaint._replace(text=f"{complaint.text}, used at {', '.join(map(str, scope.called_from))}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grader.ops import ADDRESS_KINDS, DOMAINS, FEATURES, INVARIANTS, TYPES
 from grader.scenario.atoms import items, mapping, seconds, text, word
@@ -21,8 +21,7 @@ from grader.scenario.values import anything
 from grader.scenario.words import AXIS_VALUE, DOTTED, NAME, SLUG, SUITE
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(NamedTuple):
     """What the checking of one file has at hand; `claims` is None where nobody knows the claims."""
 
     source: Source

@@ -65,8 +65,9 @@ class StepChecker:
     def _keep(self, node: Node, make: Callable[[], object]) -> None:
         """Read a value to see whether it can be, and keep it if no case will change it."""
         self.table.asked = False
+        self.table.looked_up.clear()
         value = make()
-        if not self.table.asked:
+        if not (self.table.asked or self.table.looked_up):
             self.source.constants[id(node)] = value
 
     def _modifier(self, form: StepForm, key: str, node: Node, scope: Scope) -> None:

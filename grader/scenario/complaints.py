@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from grader.model.errors import Complaint, ScenarioError
 from grader.model.marks import Mark
@@ -75,15 +75,18 @@ class Notes:
         if len(self._seen) >= MOST_COMPLAINTS:
             raise TooMuchError(tuple(self._seen)) from None
 
-    @contextmanager
-    def catching(self) -> Iterator[None]:
-        """Note what goes wrong inside and go on after it."""
-        try:
-            yield
-        except TooMuchError:
-            raise
-        except ScenarioError as error:
-            self.take(error.complaints)
+    def catching(self) -> Notes:
+        """Note what goes wrong inside a `with` and go on after it."""
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> bool:
+        if not isinstance(error, ScenarioError) or isinstance(error, TooMuchError):
+            return False
+        self.take(error.complaints)
+        return True
 
     def finish(self) -> None:
         """End a stage.

@@ -66,6 +66,7 @@ def _collect(builder: Builder, form: StepForm, scope: Scope, path: str) -> Step:
 
 def _race(builder: Builder, form: StepForm, scope: Scope, path: str) -> Step:
     """Build a race: each call on an actor of its own, then what lets some of them return."""
+    scope.table.need("threads")
     nodes = items(form.args["calls"], "a list of steps")
     calls = tuple(_inner(builder, node, scope, f"{path}.{n}", None) for n, node in enumerate(nodes))
     trigger = items(form.args["trigger"], "a list of steps")
@@ -92,7 +93,7 @@ def _inner(builder: Builder, node: Node, scope: Scope, path: str, actor: str | N
 
 def _without_expect(form: StepForm) -> StepForm:
     """Take away the expectation: that of a collection is about its calls."""
-    return replace(form, modifiers={key: node for key, node in form.modifiers.items() if key != "expect"})
+    return form._replace(modifiers={key: node for key, node in form.modifiers.items() if key != "expect"})
 
 
 COMPOUNDS: AnyMapping[str, Compound] = {

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from grader.model.marks import Mark
 from grader.model.scenarios import ActorKind, AddressSpec, Case, Level, Scenario, Step, Translation
 from grader.model.values import Value
-from grader.ops import ADDRESS_KINDS, PLACEHOLDERS, Group
+from grader.ops import ADDRESS_KINDS, PLACEHOLDERS
 from grader.scenario.atoms import seconds, text
-from grader.scenario.build import WITHIN_S, Builder
+from grader.scenario.build import WITHIN_S, Builder, Known
 from grader.scenario.check import axis_text
 from grader.scenario.complaints import Notes, TooMuchError, wrong
 from grader.scenario.compounds import COMPOUNDS
@@ -22,30 +23,47 @@ from grader.scenario.steps import StepForm
 from grader.scenario.values import anything
 
 MOST_CASES = 256  # of one scenario
+_NEEDS_OF_ACTORS = {ActorKind.SUT: "threads", ActorKind.PROCESS: "processes", ActorKind.TRUSTED: "programs"}
 
 Assignment = dict[str, Scalar]  # an axis and its value in one case
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A case with what the lints ask about it: the form of each step by its path, and the axes that it read."""
+class Built(NamedTuple):
+    """A case with what the lints ask about it.
+
+    `fresh` are the steps that no earlier case of the scenario has, `forms` the form of each step by its path, `read`
+    the axes that were read.
+    """
 
     case: Case
+    fresh: tuple[Step, ...]
     forms: AnyMapping[str, StepForm]
     read: frozenset[str]
     node: Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """A scenario with the file around it."""
+class _File(NamedTuple):
+    """A file whose cases are built."""
 
     root: Mapping
-    node: Mapping
     source: Source
     allowance: Allowance
     digest: str
     notes: Notes
+
+
+class _Page(NamedTuple):
+    """A scenario with the file around it: what all its cases have in common; `known` goes from case to case."""
+
+    file: _File
+    node: Mapping
+    scenario: Scenario
+    actors: AnyMapping[str, ActorKind]
+    needs: frozenset[str]
+    invariants: tuple[str, ...]
+    within_s: float
+    axes: AnyMapping[str, tuple[Atom, ...]]
+    known: dict[Hashable, Known]
 
 
 def expand(root: Mapping, source: Source, allowance: Allowance, digest: str) -> tuple[Built, ...]:
@@ -54,24 +72,38 @@ def expand(root: Mapping, source: Source, allowance: Allowance, digest: str) -> 
     Raises:
         ScenarioError: names or values do not fit in some case; carries every complaint.
     """
-    notes = Notes()
+    file = _File(root, source, allowance, digest, Notes())
     scenarios = root.items["scenarios"]
     built: list[Built] = []
     for node in scenarios.items if isinstance(scenarios, Sequence) else ():
         if isinstance(node, Mapping):
-            with notes.catching():
-                built += _cases(_Page(root, node, source, allowance, digest, notes))
-    notes.finish()
+            with file.notes.catching():
+                built += _cases(file, node)
+    file.notes.finish()
     return tuple(built)
 
 
-def _cases(page: _Page) -> Iterator[Built]:
-    scenario = _scenario(page.root, page.node)
-    matrix = page.node.items.get("matrix")
+def _cases(file: _File, node: Mapping) -> Iterator[Built]:
+    matrix = node.items.get("matrix")
     assignments = assignments_of(matrix) if isinstance(matrix, Mapping) else [{}]
-    axes = _values_of_axes(assignments)
+    defaults = _mapped(file.root, "defaults")
+    page = _Page(
+        file,
+        node,
+        _scenario(file.root, node),
+        _actors(node),
+        frozenset(word for place in (file.root.items, defaults, node.items) for word in _words(place, "needs")),
+        _words(defaults, "invariants") + _words(node.items, "invariants"),
+        seconds(defaults["within"]) if "within" in defaults else WITHIN_S,
+        _values_of_axes(assignments),
+        {},
+    )
+    seen: set[int] = set()  # ids of steps, all alive in their cases
     for assignment in assignments:
-        yield _case(page, scenario, assignment, Table(page.allowance, axes=axes))
+        case, forms, read = _case(page, assignment)
+        fresh = tuple(step for step in case.every_step if id(step) not in seen)
+        seen.update(map(id, fresh))
+        yield Built(case, fresh, forms, read, node)
 
 
 def assignments_of(matrix: Mapping) -> list[Assignment]:
@@ -89,11 +121,12 @@ def assignments_of(matrix: Mapping) -> list[Assignment]:
         more = {name: _choices(part).get(name, values) for name, values in axes.items()}
         _count(more, part.mark)
         kept += [dict(zip(axes, values, strict=True)) for values in itertools.product(*more.values())]
-    unique = {tuple(axis_text(value) for value in assignment.values()): assignment for assignment in reversed(kept)}
-    ordered = [assignment for assignment in kept if assignment in unique.values()]
-    if not ordered:
+    unique: dict[tuple[str, ...], Assignment] = {}
+    for assignment in kept:
+        unique.setdefault(tuple(map(axis_text, assignment.values())), assignment)
+    if not unique:
         raise wrong(matrix.mark, "'exclude' leaves no case")
-    return ordered
+    return list(unique.values())
 
 
 def _count(axes: AnyMapping[str, tuple[Scalar, ...]], mark: Mark) -> None:
@@ -127,62 +160,42 @@ def _values_of_axes(assignments: list[Assignment]) -> dict[str, tuple[Atom, ...]
     return {name: tuple(dict.fromkeys(assignment[name].value for assignment in assignments)) for name in axes}
 
 
-def _case(page: _Page, scenario: Scenario, assignment: Assignment, table: Table) -> Built:
-    table.case = "-".join(axis_text(value) for value in assignment.values())
-    scope = Scope(page.source, table, table.variables)
+def _case(page: _Page, assignment: Assignment) -> tuple[Case, AnyMapping[str, StepForm], frozenset[str]]:
+    """Build one case; give it with the forms of its steps and the axes that they read."""
+    file, scenario = page.file, page.scenario
+    table = Table(file.allowance, axes=page.axes, case="-".join(axis_text(value) for value in assignment.values()))
+    scope = Scope(file.source, table, table.variables)
     table.variables |= {name: (value, scope) for name, value in _mapped(page.node, "vars").items()}
     table.variables |= {name: (value, scope) for name, value in assignment.items()}
     table.addresses = _addresses(page.node, _domain(scope))
-    actors = _actors(page.node)
-    builder = Builder(page.notes, ("main", *actors), _within(page.root), compounds=COMPOUNDS)
+    builder = Builder(file.notes, ("main", *page.actors), page.within_s, compounds=COMPOUNDS, known=page.known)
     nodes = page.node.items["steps"]
     steps = builder.steps(nodes.items if isinstance(nodes, Sequence) else (), scope)
     read = frozenset(table.variables_read)
-    kinds = {name: actors.get(name, ActorKind.SUT) for name in sorted({*actors, *builder.acting})}
+    kinds = {name: page.actors.get(name, ActorKind.SUT) for name in sorted({*page.actors, *builder.acting})}
     variables = {name: anything(value, inside or scope) for name, (value, inside) in table.variables.items()}
+    addresses = {name: spec for name, spec in table.addresses.items() if name in table.addresses_used}
     case = Case(
         f"{scenario.suite}/{scenario.id}" + (f"[{table.case}]" if assignment else ""),
         scenario,
         steps,
         variables,
-        _needs(page, steps, builder, table, kinds, variables),
+        tuple(sorted(page.needs | table.needs | _implied(variables, kinds, addresses))),
         kinds,
-        {name: spec for name, spec in table.addresses.items() if name in table.addresses_used},
-        _words(_mapped(page.root, "defaults"), "invariants") + _words(page.node.items, "invariants"),
-        page.digest,
+        addresses,
+        page.invariants,
+        file.digest,
     )
-    return Built(case, builder.forms, read, page.node)
+    return case, builder.forms, read
 
 
-def _needs(
-    page: _Page,
-    steps: tuple[Step, ...],
-    builder: Builder,
-    table: Table,
-    kinds: AnyMapping[str, ActorKind],
-    variables: AnyMapping[str, Value],
-) -> tuple[str, ...]:
-    """Give what the case says that it needs and what its steps need without saying."""
-    given = (page.root.items, _mapped(page.root, "defaults"), page.node.items)
-    needs = {word for place in given for word in _words(place, "needs")} | table.needs
-    needs |= {str(variables[name]) for name in ("domain", "type") if name in variables}
-    if any(_needs_threads(step, kinds) for step in steps):
-        needs.add("threads")
-    if ActorKind.PROCESS in kinds.values():
-        needs.add("processes")
-    has_programs = any(form.op.group is Group.PROGRAM for form in builder.forms.values())
-    if has_programs or ActorKind.TRUSTED in kinds.values():
-        needs.add("programs")
-    for name in table.addresses_used:
-        needs |= _needs_of_address(table.addresses[name])
-    return tuple(sorted(needs))
-
-
-def _needs_threads(step: Step, kinds: AnyMapping[str, ActorKind]) -> bool:
-    """Whether several calls are under way at once, or a thread other than `main` makes one."""
-    elsewhere = step.actor != "main" and kinds[step.actor] is ActorKind.SUT
-    within = (*step.nested, *step.inner, *step.trigger)
-    return elsewhere or step.concurrent or step.op == "race" or any(_needs_threads(one, kinds) for one in within)
+def _implied(
+    variables: AnyMapping[str, Value], kinds: AnyMapping[str, ActorKind], addresses: AnyMapping[str, AddressSpec]
+) -> set[str]:
+    """Give what a case needs for its axes, its actors and its addresses."""
+    needs = {str(variables[name]) for name in ("domain", "type") if name in variables}
+    needs |= {_NEEDS_OF_ACTORS[kind] for name, kind in kinds.items() if name != "main"}
+    return needs.union(*map(_needs_of_address, addresses.values()))
 
 
 def _needs_of_address(spec: AddressSpec) -> set[str]:
@@ -201,8 +214,13 @@ def _domain(scope: Scope) -> str:
     return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else ""
 
 
+@lru_cache
+def _placeholders(domain: str) -> AnyMapping[str, AddressSpec]:
+    return {name: AddressSpec(kind, domain) for name, kind in PLACEHOLDERS.items()}
+
+
 def _addresses(node: Mapping, domain: str) -> dict[str, AddressSpec]:
-    found = {name: AddressSpec(kind, domain) for name, kind in PLACEHOLDERS.items()}
+    found = dict(_placeholders(domain))
     for name, value in _mapped(node, "addrs").items():
         if isinstance(value, Mapping):
             parts = {key: text(part) for key, part in value.items.items()}
@@ -217,11 +235,6 @@ def _actors(node: Mapping) -> dict[str, ActorKind]:
         name: value.items.get("kind") for name, value in _mapped(node, "actors").items() if isinstance(value, Mapping)
     }
     return {name: ActorKind(text(kind)) if kind else ActorKind.SUT for name, kind in kinds.items()}
-
-
-def _within(root: Mapping) -> float:
-    given = _mapped(root, "defaults").get("within")
-    return seconds(given) if given else WITHIN_S
 
 
 def _scenario(root: Mapping, node: Mapping) -> Scenario:

@@ -5,8 +5,8 @@ Check, editor schema and reference pages are driven by these tables.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from grader.ops import OPERATIONS, Group, Op
 
@@ -46,8 +46,7 @@ class Form(StrEnum):
     MISTAKES = "mistakes"
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key of a mapping."""
 
     name: str
@@ -129,8 +128,7 @@ SHAPES: dict[str, tuple[Key, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Modifier:
+class Modifier(NamedTuple):
     """A key beside the operation of a step; `ops` are the operations that it may stand beside."""
 
     name: str

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grader.model.errors import Complaint
 from grader.model.expectations import (
@@ -36,8 +36,7 @@ _ACTING = (Group.SOCKET, Group.COMPOSITE, Group.CONCURRENCY, Group.STRUCTURE)
 _LOOSE_TITLE = re.compile(r"\b(should|tests?|tested|testing)\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What a lint says about a case: at which step (None: at the scenario), under which key, what, what to try."""
 
     step: Step | None
@@ -46,8 +45,7 @@ class Said:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Lint:
+class Lint(NamedTuple):
     """One lint: what it refuses, and who looks for it in a case, if it is looked for in cases."""
 
     refuses: str
@@ -123,7 +121,7 @@ def _busy(steps: tuple[Step, ...], busy: dict[str, str]) -> Iterator[Said]:
         if acts and step.actor in busy:
             text = f"the actor '{step.actor}' is still in {busy[step.actor]} and can make no other call"
             yield Said(step, "by", text, "give one of them another actor with `by`")
-        inside = dict(busy)
+        inside = dict(busy) if step.nested or step.inner else busy
         if step.nested:
             inside[step.actor] = f"the '{step.op}' around this step"
         for call in step.inner if step.op == "race" else ():
@@ -149,11 +147,11 @@ def _unfinished(one: Built) -> Iterator[Said]:
 def _exact_receive(one: Built) -> Iterator[Said]:
     types = _types(one.case)
     for step in one.case.every_step:
-        patterns = list(step.expect.in_any_order) or [found.pattern for found in step.expect.alternatives]
         calls = step.inner[:1] if step.op == "collect" else (step,)
-        for call in calls:
+        for call in (call for call in calls if call.op in _RECEIVES):
+            patterns = list(step.expect.in_any_order) or [found.pattern for found in step.expect.alternatives]
             whole = "MSG_WAITALL" in _flags(call) or SINGLE_SEGMENT in step.note or SINGLE_SEGMENT in call.note
-            if call.op in _RECEIVES and types.get(_sock(call)) == "stream" and not whole:
+            if types.get(_sock(call)) == "stream" and not whole:
                 for field in _too_exact(patterns):
                     text = f"a stream may give '{field}' in smaller pieces, and '{call.op}' is one call"
                     hint = f"use recv_exactly, {{prefix_of: …}}, or `note: {SINGLE_SEGMENT}`"
@@ -214,13 +212,13 @@ def _flags(step: Step) -> tuple[Value, ...]:
 
 
 def _not_repeatable(one: Built) -> Iterator[Said]:
-    for step in one.case.every_step:
+    for step in one.fresh:
         if step.eventually_s is not None and not OPERATIONS[step.op].repeatable:
             yield Said(step, "eventually", f"'{step.op}' cannot be repeated: a second call asks for something else")
 
 
 def _fixed_address(one: Built) -> Iterator[Said]:
-    for step in one.case.every_step:
+    for step in one.fresh:
         for name, value in step.args.items():
             if reason := _fixed(value):
                 yield Said(step, name, *reason)

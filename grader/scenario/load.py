@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from grader.model.errors import ScenarioError
 from grader.model.marks import Mark
@@ -23,8 +23,7 @@ SKIPPED_FOLDERS = ("fragments", "deviations")
 SKIPPED_FILES = ("claims.yaml",)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """What came out of files: cases in the order of files, scenarios and axes; one error for each bad file."""
 
     cases: tuple[Case, ...]

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 
@@ -26,24 +25,21 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Atom: TypeAlias = "None | bool | int | float | str"
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A single value."""
 
     mark: Mark
     value: Atom
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(NamedTuple):
     """A list of nodes."""
 
     mark: Mark
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(NamedTuple):
     """Named nodes, in the order of the file; `marks` says where each key stands."""
 
     mark: Mark
@@ -68,6 +64,7 @@ _REFUSED = (
     (re.compile(r"[-+]?\.(inf|Inf|INF|nan|NaN|NAN)"), "infinity and not-a-number are not part of the language"),
 )
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)")
+_IDENTIFIER = re.compile("[a-z_]+")  # what no reading of YAML takes for anything but text, `_WORDS` apart
 _QUOTE = "put it in quotes if text is meant"
 
 
@@ -89,7 +86,7 @@ def read(content: bytes, file: str) -> Node:
     text = _decode(content, file)
     tree = _Tree(file)
     try:
-        root = tree.document(yaml.parse(text, Loader=_LOADER))
+        root = tree.document(iter(_LOADER(text).get_event, None))
     except yaml.YAMLError as error:
         tree.notes.say(_place_of(error, file), f"not YAML: {_reason_of(error)}", code="syntax")
         root = None
@@ -165,6 +162,8 @@ class _Tree:
     def _node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         if depth > DEEPEST:
             raise wrong(self._mark(event), f"nested more than {DEEPEST} levels deep", code="syntax")
+        if _is_bare(event):
+            return Scalar(self._mark(event), event.value if event.style else self._plain(event))  # nearly always
         if isinstance(event, yaml.AliasEvent):
             self._say(event, f"alias `*{shown(event.anchor)[1:-1]}`: aliases are not part of the language")
             return Scalar(self._mark(event), None)
@@ -202,6 +201,8 @@ class _Tree:
         return Mapping(self._mark(start), items, marks)
 
     def _key(self, event: Any, events: Iterator[Any], depth: int) -> str | None:
+        if _is_bare(event) and _IDENTIFIER.fullmatch(event.value) and event.value not in _WORDS and depth <= DEEPEST:
+            return str(event.value)  # nearly always
         if isinstance(event, yaml.ScalarEvent) and not event.style and event.value == "<<":
             self._say(event, "merge key `<<`: merging is not part of the language", "use a fragment")
             return None
@@ -237,6 +238,10 @@ class _Tree:
             self._say(event, f"`{shown(text)[1:-1]}` does not fit in 64 bits", _QUOTE)
             return 0
         return number
+
+
+def _is_bare(event: Any) -> bool:
+    return isinstance(event, yaml.ScalarEvent) and event.anchor is None and event.tag is None
 
 
 def kind_of(node: Node) -> str:

@@ -117,11 +117,11 @@ it; its values may be lists. An item of `include` adds cases: an axis that it do
 values means one of them. The name is an axis, a variable, a parameter, or `os` ({systems}).
 
 What a case needs is what it says in `needs`, and without saying: the domain and type of its sockets and addresses,
-`threads` where calls are under way at once or an actor other than `main` makes one, `processes` for actors of that
-kind, `programs` for program steps and trusted actors, `unix-autobind` for an
-ephemeral AF_UNIX address, `abstract` for an abstract one, `loopback-net` for 127.x.y.z other than 127.0.0.1,
-`raw-calls` for numbers in place of words, and `address:KIND-DOMAIN`, which nothing offers, for an address of a kind
-that its domain does not have.
+`threads` for calls that are under way while others are made and for actors of kind `sut` apart from `main`,
+`processes` for actors of that kind, `programs` for program steps and trusted actors, `unix-autobind` for an ephemeral
+AF_UNIX address, `abstract` for an abstract one, `loopback-net` for 127.x.y.z other than 127.0.0.1, `raw-calls` for
+numbers in place of words, and `address:KIND-DOMAIN`, which nothing offers, for an address of a kind that its domain
+does not have.
 """
 _ACTORS = """## Actors
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from collections.abc import Mapping as AnyMapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from grader.model.errors import Complaint
 from grader.model.marks import Mark
@@ -26,8 +28,7 @@ ADDRESS_FIELDS = ("addr", "ip", "port", "path")
 MAKERS = frozenset(op.name for op in OPERATIONS.values() if op.main_field == "sock")  # operations that make sockets
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """What bound a name: the operation whose result it stands for, and the place of its `as`."""
 
     op: str
@@ -94,8 +95,7 @@ class Source:
     unusable: set[str] = field(default_factory=set)  # names of used files that have complaints of their own
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """A named piece of steps; a parameter whose default is null must be given; `marks` are of keys inside."""
 
     name: str
@@ -111,7 +111,8 @@ class Fragment:
 class Table:
     """The names of one case while it is built; `is_open` while a file is only checked: any name will do.
 
-    `asked` is set whenever the meaning of a node depends on the case; what is read without it is a constant.
+    `asked` is set whenever the meaning of a node depends on the values of the case, and `looked_up` takes the names
+    of results and addresses that it depends on: what is read without either is a constant.
     """
 
     allowance: Allowance = field(default_factory=Allowance)
@@ -126,6 +127,12 @@ class Table:
     case: str = ""  # the values of its axes, as in its id
     is_open: bool = False
     asked: bool = False
+    looked_up: set[str] = field(default_factory=set)
+
+    def use(self, addresses: AbstractSet[str]) -> None:
+        """Note addresses that the case uses; which they are depends on its domain."""
+        self.addresses_used |= addresses
+        self.variables_read.add("domain")
 
     def need(self, feature: str) -> None:
         """Note a feature that the case cannot do without."""
@@ -192,7 +199,7 @@ class Scope:
         """Give the name of the case for a name that is used here, and see that it is bound."""
         outer = self.outer(name)
         table = self.table
-        table.asked = True
+        table.looked_up.add(outer)
         if table.is_open:
             return outer
         if outer in table.bound:
@@ -202,8 +209,8 @@ class Scope:
             _need_field(name, part, ADDRESS_FIELDS, mark)
             if not table.addresses[name].domain:
                 raise wrong(mark, f"the address '{name}' needs a domain", "give the scenario an axis `domain`")
-            table.addresses_used.add(name)
-            table.variables_read.add("domain")
+            table.use({name})
+            table.looked_up.add(name)
             return name
         near = did_you_mean(name, [*self._own_names(), *table.addresses, *self.variables])
         raise wrong(mark, f"no step before this one binds '{name}'", near if near.startswith("did") else "", "L1")
@@ -211,7 +218,7 @@ class Scope:
     def socket(self, name: str, mark: Mark) -> str:
         """Give the name of the case for a socket that is used here by its bare name."""
         outer = self.outer(name)
-        self.table.asked = True
+        self.table.looked_up.add(outer)
         if self.table.is_open:
             return outer
         binding = self.table.bound.get(outer)

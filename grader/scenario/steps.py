@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grader.model.marks import Mark
 from grader.ops import OPERATIONS, Kind, Op
@@ -12,8 +12,7 @@ from grader.scenario.forms import ASSERTIONS, BARE, BESIDE, EXCLUSIVE, MODIFIERS
 from grader.scenario.read import Mapping, Node, Scalar, Sequence, kind_of
 
 
-@dataclass(frozen=True, slots=True)
-class StepForm:
+class StepForm(NamedTuple):
     """A step whose keys are known to be right; `marks` says where each argument and modifier stands.
 
     `variables` are the keys that the author chose, where the operation takes such.

@@ -19,6 +19,7 @@ from grader.ops import ADDRESS_KINDS
 # Below the ephemeral range of Linux (32768-60999), so that an implicit bind never takes one of ours.
 _FIRST_PORT, _LAST_PORT = 20000, 30000
 _LOOPBACK = {"inet": "127.0.0.1", "inet6": "::1"}
+_KINDS = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
 _ANY = {"inet": "0.0.0.0", "inet6": "::"}
 # Documentation prefixes that no host owns. Source: RFC 5737, RFC 3849.
 _FOREIGN = {"inet": "192.0.2.1", "inet6": "2001:db8::1"}
@@ -29,7 +30,8 @@ _MEMORY = "/dev/shm"  # noqa: S108 - only the parent: each case has a folder of 
 
 PATH_OPS = frozenset({"path_type", "make_file", "unlink"})
 
-_shared_ports = itertools.cycle(range(_FIRST_PORT + os.getpid() % 5000, _LAST_PORT))
+# Workers have neighbouring numbers, and each should try ports where its neighbours do not.
+_shared_ports = itertools.cycle(range(_FIRST_PORT + os.getpid() * 101 % 5000, _LAST_PORT))
 
 
 def allot(case: Case, directory: Path, *, own_net: bool) -> dict[str, Address]:
@@ -45,17 +47,17 @@ def allot(case: Case, directory: Path, *, own_net: bool) -> dict[str, Address]:
 
 def _unused_port() -> int:
     for port in itertools.islice(_shared_ports, _LAST_PORT - _FIRST_PORT):
-        if all(_is_free(port, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+        if all(itertools.starmap(_is_free, ((port, kind, domain) for kind in _KINDS for domain in _ANY))):
             return port
     raise TargetError("no unused port is left on loopback: close what listens there, or allow network namespaces")
 
 
-def _is_free(port: int, kind: socket.SocketKind) -> bool:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        try:
-            probe.bind(("0.0.0.0", port))  # any local address that holds the port counts
-        except OSError:
-            return False
+def _is_free(port: int, kind: socket.SocketKind, domain: str) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6 if domain == "inet6" else socket.AF_INET, kind) as probe:
+            probe.bind((_ANY[domain], port))  # any local address that holds the port counts
+    except OSError as error:
+        return error.errno != errno.EADDRINUSE  # a host without IPv6 has nobody there either
     return True
 
 
@@ -77,7 +79,7 @@ def _unix(name: str, kind: str, directory: Path) -> Address:
         case "ephemeral":
             return UnixAddress()
         case "abstract":
-            return UnixAddress(abstract=f"sockgrade-{directory.name}-{name}")
+            return UnixAddress(abstract=f"sockgrade{directory}/{name}")  # other workers may share the network
         case "toolong":
             return UnixAddress(str(directory / ("n" * _TOO_LONG)))
     path = directory / name

@@ -203,3 +203,50 @@ def test_a_scenario_says_what_its_file_says_and_more(tmp_path: Path) -> None:
     assert (scenario.level, scenario.points, built.steps[0].within_s) == (Level.EXTENDED, 2.5, 0.5)
     assert built.needs == ("own-net", "sigpipe", "stream", "threads", "unix")
     assert built.invariants == ("distinct-descriptors", "lowest-descriptor")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "- recv: {sock: c, size: 1}\n  expect: blocks",
+        "- recv: {sock: c, size: 1}\n  blocks_until: [unlink: {addr: $srv}]",
+        "- recv: {sock: c, size: 1}\n  by: main\n  overlaps: [unlink: {addr: $srv}]",
+        "- recv: {sock: c, size: 1}\n  start: r\n- finish: r",
+        (
+            "- race: {calls: [accept: {sock: c}, accept: {sock: c}], trigger: [unlink: {addr: $srv}]}\n"
+            "  expect: {returned: 1, pending: 1}"
+        ),
+    ],
+)
+def test_calls_at_once_need_threads(steps: str, tmp_path: Path) -> None:
+    """A case that has calls under way while others are made needs threads, though its author does not say so."""
+    assert "threads" in case(tmp_path, steps).needs
+    assert "threads" not in case(tmp_path, "- recv: {sock: c, size: 1}").needs
+
+
+def test_actors_say_what_they_need(tmp_path: Path) -> None:
+    """Another actor of the testee needs threads, a process of it needs processes and no threads."""
+    head = HEAD + "    actors: {other: {kind: KIND}}\n"
+    steps = "- close: {sock: c}\n  by: other"
+
+    thread, process = (case(tmp_path, steps, head.replace("KIND", kind)).needs for kind in ("sut", "process"))
+
+    assert "threads" in thread
+    assert "processes" in process
+    assert "threads" not in process
+
+
+def test_cases_share_the_steps_that_no_axis_changes(tmp_path: Path) -> None:
+    """A step is built once; a name that stands for something else in another case is looked up again."""
+    steps = (
+        "- send: {sock: c, data: same}\n"
+        "- socket: {as: d}\n  when: {domain: unix}\n"
+        "- getsockname: {sock: c, as: d}\n  when: {domain: inet}\n"
+        "- close: {sock: d}"
+    )
+    first, *_ = complaints(tmp_path, with_steps(steps))
+    unix, inet = cases(tmp_path, with_steps("- send: {sock: c, data: same}"))
+
+    assert "'d' is no socket: it was bound by 'getsockname'" in first
+    assert unix.steps[0] != inet.steps[0]
+    assert unix.steps[1] is inet.steps[1]

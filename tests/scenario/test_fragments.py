@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from grader.model.values import Ref, SockRef
-from tests.scenario.authoring import HEAD, cases, complaints, indented, load_text
+from tests.scenario.authoring import HEAD, case, cases, complaints, indented, load_text
 
 PAIRS = """\
 format: 1
@@ -202,6 +202,18 @@ def test_a_loop_is_unrolled(tmp_path: Path) -> None:
         ("4", "send", b"x"),
         ("5", "send", b"b"),
     ]
+
+
+def test_the_names_of_a_loop_multiply(tmp_path: Path) -> None:
+    """Several names take their values as axes do: the last one changes first."""
+    steps = (
+        "- for_each: {one: [a, b], two: [x, y], steps: [send: {sock: c, data: {concat: [$one, $two]}}]}\n"
+        "- for_each: {as: [p, q], steps: [dup: {sock: c, as: $as}]}"
+    )
+    built = case(tmp_path, steps)
+
+    assert [step.args.get("data") for step in built.steps[1:5]] == [b"ax", b"ay", b"bx", b"by"]
+    assert [step.binds for step in built.steps[5:]] == [("p",), ("q",)]
 
 
 def test_the_digest_covers_fragments_and_data_files(tmp_path: Path) -> None:

@@ -159,9 +159,7 @@ HOSTILE = {
     "random data": with_steps(
         "".join(f"- send: {{sock: c, data: {{random: 9000000, seed: {n}}}}}\n" for n in range(1_300))
     ),
-    "nested loops": with_steps(
-        "- for_each: {a: [x, y, z], steps: [" * 12 + "close: {sock: c}" + "]}" * 12 + "\n"
-    ),
+    "nested loops": with_steps("- for_each: {a: [x, y, z], steps: [" * 12 + "close: {sock: c}" + "]}" * 12 + "\n"),
     "wide collection": with_steps("- collect: {times: 99999999, step: {recv: {sock: c, size: 1}}}\n"),
     "wide matrix": with_steps(
         "- close: {sock: c}",
