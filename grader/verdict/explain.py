@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from grader.bindings import Names
+from grader.model.errors import InternalError
 from grader.model.expectations import (
     AddressLike,
     Anything,
@@ -123,7 +124,7 @@ def show_step(step: Step, names: Names) -> str:
 def _try(names: Names, value: Value) -> Plain:
     try:
         return names.resolve(value)
-    except Exception:  # noqa: BLE001 - showing a step must never fail for a name that is not bound
+    except InternalError:  # not bound yet: shown as it is written
         return str(value)
 
 
