@@ -136,6 +136,7 @@ def cpu_seconds(pid: int) -> float:
 def _look(tid: int, threads: Callable[[], list[tuple[int, int]]], quiet: str, *, timers_of: int = 0) -> Sight:
     try:
         first, second = _scan(threads()), _scan(threads())
+        has_timer = bool(timers_of) and _may_have_timer(timers_of)
     except PermissionError:
         return Sight("unknown", "this host does not let us see what the process is doing")
     except (FileNotFoundError, ProcessLookupError):
@@ -147,7 +148,7 @@ def _look(tid: int, threads: Callable[[], list[tuple[int, int]]], quiet: str, *,
         return Sight("busy", f"thread {tid} is asleep in {mine.name} (system call {mine.call}), but others run")
     timed = [number for number, thread in second.items() if thread is not None and thread.timed]
     evidence = f"thread {tid} asleep in {mine.name} (system call {mine.call}), {quiet}"
-    if timers_of and _may_have_timer(timers_of):
+    if has_timer:
         return Sight("blocked", f"{evidence}; the process handles a timer's signal", timed=True, call=mine.name)
     if timed:
         return Sight("blocked", f"{evidence}; the wait of thread {timed[0]} ends by itself", timed=True, call=mine.name)
