@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from grader.model.verdicts import Result, Verdict
@@ -59,8 +60,9 @@ class _Bar:
 
 
 def _told(result: Result) -> str:
-    line = headline(result)
-    return line if result.verdict is Verdict.UNSUPPORTED else f"{line}\n{_indented(explanation(result))}\n"
+    if result.verdict is Verdict.UNSUPPORTED:
+        return headline(result)
+    return f"{headline(replace(result, reason=''))}\n{_indented(explanation(result))}\n"
 
 
 def _indented(text: str) -> str:

@@ -110,7 +110,8 @@ def read(path: Path) -> Iterator[History]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as a history: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: cannot be read as a history: {reason}") from error
     begun: dict[str, Any] = {}
     events: list[Event] = []
     seen = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,8 @@ from grader.model.deviations import Known, id_matches
 from grader.model.errors import ScenarioError, UsageError
 from grader.model.scenarios import Case
 from grader.model.verdicts import Cause, Result, Verdict
-from grader.scenario import Loaded, load
+from grader.scenario import load
 from grader.scenario.deviations import load_known
-
-_NOTHING = Loaded((), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,36 +25,30 @@ class Selection:
 
 
 def select(wanted: Sequence[str], *, level: str | None = None, claim: str | None = None) -> Selection:
-    """Load what is wanted; nothing wanted means every suite.
+    """Load what is wanted: paths say where to look, every suite without any; ids choose among what is there.
 
     Raises:
-        UsageError: a word is neither a path nor the id of a case.
+        UsageError: a word is neither a path nor the id of a case, or no scenario rests on the claim.
     """
     paths = [Path(word) for word in wanted if Path(word).exists()]
     patterns = [word for word in wanted if not Path(word).exists()]
-    # Loaded apart, because the files of a folder of suites may use what is in that folder only.
-    named = load(paths) if paths else _NOTHING
-    suites = load([pipeline.suites_folder()]) if patterns or not paths else _NOTHING
-    every = {case.id: case for case in (*named.cases, *suites.cases)}
+    loaded = load(paths or [pipeline.suites_folder()])
     for pattern in patterns:
-        if not any(_is_meant(pattern, case) for case in every):
-            raise UsageError(_unknown(pattern, list(every)))
-    in_paths = {case.id for case in named.cases}
+        if not any(_is_meant(pattern, case.id) for case in loaded.cases):
+            raise UsageError(_unknown(pattern, [case.id for case in loaded.cases]))
+    claims = {one for case in loaded.cases for one in case.scenario.claims}
+    if claim is not None and claim not in claims:
+        raise UsageError(f"{claim}: no scenario rests on a claim of that name{_near(claim, claims, 'list --claims')}")
     return Selection(
         tuple(
             case
-            for case in every.values()
-            if (not wanted or case.id in in_paths or any(_is_meant(pattern, case.id) for pattern in patterns))
+            for case in loaded.cases
+            if (not patterns or any(_is_meant(pattern, case.id) for pattern in patterns))
             and (level is None or case.scenario.level == level)
             and (claim is None or claim in case.scenario.claims)
         ),
-        tuple({_file(error): error for error in (*named.errors, *suites.errors)}.values()),
+        loaded.errors,
     )
-
-
-def _file(error: ScenarioError) -> Path:
-    """Give the bad file, by the one name it has however it was asked for."""
-    return Path(error.complaints[0].mark.file).resolve()
 
 
 def _is_meant(pattern: str, case: str) -> bool:
@@ -67,9 +59,12 @@ def _is_meant(pattern: str, case: str) -> bool:
 def _unknown(pattern: str, cases: Sequence[str]) -> str:
     parts = [case.split("[")[0].split("/") for case in cases]
     words = {*cases, *("/".join(part[:end]) for part in parts for end in range(1, len(part) + 1))}
-    near = difflib.get_close_matches(pattern, words, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else " (sockgrade list shows what there is)"
-    return f"{pattern}: no such path, and no case is called so{hint}"
+    return f"{pattern}: no such path, and no case is called so{_near(pattern, words, 'list')}"
+
+
+def _near(word: str, words: Iterable[str], command: str) -> str:
+    near = difflib.get_close_matches(word, words, n=1)
+    return f" (did you mean {near[0]}?)" if near else f" (sockgrade {command} shows what there is)"
 
 
 def known_of(target: str) -> Known:

@@ -79,7 +79,7 @@ class HostTarget:
             language="C",
         )
         self._watchdog = _Watchdog()
-        self._folder = Path(tempfile.mkdtemp(prefix="sk-", dir=short_lived_folder()))
+        self._made_folder: Path | None = None
         self._cases = 0
         self._agent: Target | None = None
 
@@ -113,7 +113,7 @@ class HostTarget:
     def _case_directory(self, case: Case) -> Iterator[Path]:
         """Make a folder for AF_UNIX names; a case without any needs none."""
         if all(spec.domain != "unix" and spec.kind != "otherfam" for spec in case.addresses.values()):
-            yield self._folder
+            yield Path()
             return
         self._cases += 1
         directory = self._folder / str(self._cases)
@@ -125,10 +125,18 @@ class HostTarget:
                 path.unlink()
             directory.rmdir()
 
+    @property
+    def _folder(self) -> Path:
+        """The folder of this target, made when a case first needs one."""
+        if self._made_folder is None:
+            self._made_folder = Path(tempfile.mkdtemp(prefix="sk-", dir=short_lived_folder()))
+        return self._made_folder
+
     def close(self) -> None:
         """Stop the watchdog and the agent."""
         self._watchdog.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._made_folder is not None:
+            shutil.rmtree(self._made_folder, ignore_errors=True)
         if self._agent is not None:
             self._agent.close()
 

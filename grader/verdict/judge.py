@@ -60,7 +60,7 @@ def judge(case: Case, history: History) -> Result:
         section=scenario.section,
         points=scenario.points,
         target=history.target,
-        repeat_command=f"sockgrade run '{case.id}' --target {history.target}",
+        repeat_command=f"sockgrade run {_where(case)}'{case.id}' --target {history.target}",
         stdout=history.stdout,
         seconds=history.seconds,
         tolerated=tuple(opinion.tolerated),
@@ -76,6 +76,12 @@ def _is_of(case: Case, history: History) -> bool:
         for event in history.events
         if not isinstance(event, Returned)
     )
+
+
+def _where(case: Case) -> str:
+    """Give the file of a case that does not stand among the suites, where its id alone would find it."""
+    file = case.scenario.mark.file
+    return "" if "suites" in file.split("/") else f"{file} "
 
 
 def _opinion(case: Case, history: History) -> _Opinion:
