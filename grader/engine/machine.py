@@ -142,7 +142,7 @@ class Machine:
                     args,
                     self._case.actors.get(step.actor, ActorKind.SUT),
                     step.concurrent,
-                    step.within_s * self._scale,
+                    (step.within_s + _own_limit_s(step)) * self._scale,
                 )
                 outcome = outcome_of(reply)
             if outcome is None:
@@ -186,6 +186,7 @@ class Machine:
 
     def _await(self, flight: Flight, within_s: float) -> Script[Outcome]:
         """Wait until the flight lands, or until its state says that it will not."""
+        within_s += _own_limit_s(flight.step)
         until = self._after(within_s)
         moved, last_seen = 0, ""
         given_up: Outcome | None
@@ -385,3 +386,9 @@ _RULES: dict[str, Callable[[Machine, Step], Script[bool]]] = {
     "collect": Machine._collect,  # noqa: SLF001 - as above
     "pause": Machine._pause,  # noqa: SLF001 - as above
 }
+
+
+def _own_limit_s(step: Step) -> float:
+    """Give the time limit that a call brings with it: it has that time beside its deadline."""
+    limit_ms = step.args.get("timeout")
+    return limit_ms / 1000 if isinstance(limit_ms, int) else 0.0

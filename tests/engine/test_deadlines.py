@@ -116,3 +116,14 @@ def test_eventually_tries_until_it_fits_or_cannot(outcomes: list[Outcome], end: 
     played = play([eventually(give_up_on=Failure(("EINVAL",)))], [Calls("unread", outcome) for outcome in outcomes])
 
     assert played.brief[-1] == end
+
+
+def test_a_call_with_a_time_limit_of_its_own_has_that_time_as_well() -> None:
+    """A poll that may wait two seconds is not late after two seconds."""
+    poll = step("0", "poll", watch=(), timeout=2000)
+
+    played = play([poll], [Calls("poll"), Quiet(NAPPING)])
+
+    assert played.brief[-1] == "0 done pending blocked"
+    assert played.seconds == pytest.approx(4.0)
+    assert played.calls[0].deadline_s == pytest.approx(4.0)
