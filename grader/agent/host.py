@@ -22,7 +22,10 @@ from grader.agent import cell, isolation, student, wire
 _MESSAGE_LIMIT = 1 << 16
 _SETUP_EXIT = 70
 # Standard library modules that student code is likely to import: loaded once here, inherited by every cell.
-_PRELOADED = ("collections", "enum", "queue", "select", "selectors", "socket", "struct", "threading", "typing")
+_PRELOADED = tuple(
+    "collections contextlib dataclasses enum errno functools importlib.machinery itertools pathlib queue re select "
+    "selectors socket struct threading time types typing".split()
+)
 
 
 def serve(descriptor: int) -> None:
