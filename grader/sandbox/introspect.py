@@ -11,7 +11,6 @@ Source: Linux proc_pid_syscall(5), proc_pid_status(5), proc_pid_stat(5).
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -32,7 +31,7 @@ _CALLS: Mapping[str, Mapping[str, int]] = {
         "sendmmsg": 269, "epoll_pwait2": 441, "futex_waitv": 449, "futex_wait": 455,
     },
 }  # fmt: skip
-_NAMES = {number: name for name, number in _CALLS.get(platform.machine(), {}).items()}
+_NAMES = {number: name for name, number in _CALLS.get(os.uname().machine, {}).items()}
 
 
 def _always(_: int) -> bool:
