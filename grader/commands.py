@@ -173,7 +173,8 @@ def _print_claims(cases: Sequence[Case]) -> ExitCode:
     for case in cases:
         for claim in case.scenario.claims:
             scenario = case.id.split("[")[0]
-            behind[claim][scenario] = behind[claim].get(scenario, 0) + 1
+            counted = behind.setdefault(claim, {})  # files outside the suites may name claims of their own
+            counted[scenario] = counted.get(scenario, 0) + 1
     for claim, scenarios in behind.items():
         print(f"{claim}: {len(scenarios)} scenarios, {sum(scenarios.values())} cases")
         for scenario in scenarios:
@@ -192,7 +193,12 @@ def show(arguments: argparse.Namespace) -> ExitCode:
     from grader.bindings import Names
     from grader.verdict.explain import show_expectation, show_step
 
-    case = select([arguments.case]).cases[0]
+    selection = select([arguments.case])
+    for error in selection.errors:
+        raise error
+    if not selection.cases:
+        raise UsageError(f"{arguments.case}: no case is in it")
+    case = selection.cases[0]
     scenario = case.scenario
     print(f"{case.id}\n  {scenario.title}\n  {scenario.why}")
     print(f"  rule    {'; '.join(scenario.spec)}\n  claims  {', '.join(scenario.claims)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from grader import pipeline
@@ -67,6 +68,7 @@ def _near(word: str, words: Iterable[str], command: str) -> str:
     return f" (did you mean {near[0]}?)" if near else f" (sockgrade {command} shows what there is)"
 
 
+@cache
 def known_of(target: str) -> Known:
     """Give what is known of a target; of a path of a student's nothing is.
 
