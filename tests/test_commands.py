@@ -397,26 +397,3 @@ def test_judging_works_on_a_terminal(folder: Path) -> None:
 
     assert code == 1
     assert "1 PASS, 2 FAIL, 1 UNSUPPORTED in " in shown
-
-
-def test_claims_of_files_elsewhere_are_listed_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where no list of claims stands beside them, a claim may have any name."""
-    path = folder / "suites" / "t.yaml"
-    path.write_text(path.read_text().replace("lecture.descriptor", "elsewhere.claim"))
-
-    assert main(["list", "--claims", "suites"]) == 2
-
-    assert "elsewhere.claim: 1 scenarios, 1 cases" in capsys.readouterr().out
-
-
-def test_what_has_no_case_cannot_be_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A bad file says what is wrong with it, an empty folder that nothing is in it."""
-    (folder / "bad.yaml").write_text(BAD)
-    (folder / "empty").mkdir()
-
-    assert main(["show", "bad.yaml"]) == 2
-    assert main(["show", "empty"]) == 2
-
-    said = capsys.readouterr().err
-    assert "sokcet" in said
-    assert "empty: no case is in it" in said
