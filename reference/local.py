@@ -1,0 +1,347 @@
+"""AF_UNIX: names in the file system, and connections between sockets of one host.
+
+There is no network between the ends, so everything is known at once: connect() finds the listener or fails, and
+what one end does the other feels before the call returns. Source: POSIX.1-2024 2.10.17; Linux unix(7).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from reference.messages import nothing, one_message
+from reference.names import PATH_BYTES, UNNAMED, Name, Unix
+from reference.sockets import Fields, Readiness, Socket, Waiting
+from reference.states import UNIX_SEQPACKET, UNIX_STREAM
+from reference.streams import Stream
+
+if TYPE_CHECKING:
+    from reference.system import System
+
+# What the kernel counts for a message beside its bytes. Source: Linux socket(7), SO_SNDBUF.
+OVERHEAD_BYTES = 768
+# What of the send buffer a message cannot have. Source: Linux unix(7), SO_SNDBUF.
+RESERVED_BYTES = 32
+
+
+class UnixSocket(Socket):
+    """A socket of AF_UNIX: how it gets a name and how it is found."""
+
+    domain = "unix"
+
+    # -- names ------------------------------------------------------------------------------------------------
+
+    def read_address(self, name: Name) -> Unix:
+        """Give the name that a call was handed, or refuse it: too long, of another family, or none at all."""
+        is_name = isinstance(name, Unix) and name != UNNAMED
+        if not is_name or len((name.path or "").encode()) >= PATH_BYTES:
+            raise self.refusal("not a name")
+        return name
+
+    def bind(self, name: Name) -> None:
+        """Take a name: a path where nothing stands, or an abstract one. Source: POSIX.1-2024 bind(); Linux unix(7)."""
+        if name == UNNAMED:
+            self.bind_anywhere()
+            return
+        wanted = self.read_address(name)
+        if wanted.path is not None and self.system.files.type_of(wanted.path) != "none":
+            raise self.refusal("address in use")
+        if self.name != UNNAMED:
+            raise self.refusal("already bound")
+        if wanted.path is not None:
+            self.system.files.make_socket(wanted.path, self)
+        elif wanted.abstract in self.system.abstract:
+            raise self.refusal("address in use")
+        else:
+            self.system.abstract[wanted.abstract or ""] = self
+        self.name = wanted
+
+    def bind_anywhere(self) -> None:
+        """Take an abstract name of five hexadecimal digits; a socket with a name keeps it. Source: Linux unix(7), autobind."""
+        if self.name == UNNAMED:
+            number = next(one for one in range(1 << 20) if f"{one:05x}" not in self.system.abstract)
+            self.name = Unix(abstract=f"{number:05x}")
+            self.system.abstract[f"{number:05x}"] = self
+
+    def lose_name(self) -> None:
+        """Be found no more; the file stays. Source: Linux unix(7): the path remains until unlink()."""
+        if isinstance(self.name, Unix):
+            if self.name.path is not None:
+                self.system.files.forget(self.name.path, self)
+            elif self.name.abstract is not None:
+                self.system.abstract.pop(self.name.abstract, None)
+
+    def find(self, name: Name) -> UnixSocket:
+        """Find the socket behind a name; it must be of the same type. Source: POSIX.1-2024 connect(); Linux unix(7)."""
+        wanted = self.read_address(name)
+        if wanted.path is not None:
+            if self.system.files.type_of(wanted.path) == "none":
+                raise self.refusal("no such path")
+            found = self.system.files.owner_of(wanted.path)
+        else:
+            found = self.system.abstract.get(wanted.abstract or "")
+        if not isinstance(found, UnixSocket):
+            raise self.refusal("nobody behind the path")
+        if found.type != self.type:
+            raise self.refusal("of another type")
+        return found
+
+
+class UnixConnection(UnixSocket):
+    """One end of an AF_UNIX connection, or a socket that listens for them."""
+
+    listening = "LISTENING"
+    kind: ClassVar[str]
+
+    def __init__(self, system: System) -> None:
+        """Make a socket without a peer."""
+        super().__init__(system)
+        self.other: UnixConnection | None = None
+        self.queue: deque[UnixConnection] = deque()
+        """Of a listener: connections that nobody has accepted yet."""
+        self.backlog = 0
+        self.is_closed = False
+
+    # -- connections ------------------------------------------------------------------------------------------
+
+    def listen(self, backlog: int) -> None:
+        """Let up to `backlog` + 1 connections wait; a listener needs a name. Source: POSIX.1-2024 listen(); Linux unix(7)."""
+        if self.name == UNNAMED:
+            raise self.refusal("listener without a name")
+        self.permit("listen")
+        self.backlog = backlog
+        self.move("listen")
+
+    def has_room(self) -> bool:
+        """Whether one more connection may wait in the queue."""
+        return len(self.queue) <= self.backlog
+
+    def accept(self) -> Waiting[tuple[Socket, Name]]:
+        """Take the oldest connection from the queue. Source: POSIX.1-2024 accept()."""
+        self.permit("accept")
+        wait = self.wait("a connection", "SO_RCVTIMEO")
+        while not self.queue:
+            if self.read_ended and wait.is_allowed:
+                raise self.refusal("listener shut down")
+            if not (yield wait):
+                raise self.refusal("would wait")
+        new = self.queue.popleft()
+        return new, new.peer_name()
+
+    def connect(self, name: Name) -> Waiting[None]:
+        """Connect, waiting only for room in the listener's queue. Source: POSIX.1-2024 connect(); Linux unix(7)."""
+        wait = None
+        while True:
+            listener = self.find(name)
+            assert isinstance(listener, UnixConnection)  # noqa: S101 - it is of the same type
+            if listener.state != listener.listening or listener.read_ended:
+                raise self.refusal("nobody listens")
+            if listener.has_room():
+                break
+            wait = wait or self.wait("room in the queue of the listener", "SO_SNDTIMEO")
+            if not (yield wait):
+                raise self.refusal("queue full")
+        self.permit("connect")
+        self.join(listener)
+
+    def join(self, listener: UnixConnection) -> None:
+        """Make the socket of the new connection and queue it: it has the listener's name."""
+        new = self.twin("accepted")
+        new.name = listener.name
+        self.move("connect")
+        listener.queue.append(new)
+
+    def twin(self, event: str) -> UnixConnection:
+        """Make the other end of a connection."""
+        new = self.system.create(self.kind)
+        assert isinstance(new, UnixConnection)  # noqa: S101 - a part is of the class that it stands for
+        new.move(event)
+        new.other, self.other = self, new
+        return new
+
+    def peer_name(self) -> Name:
+        """Give the name of the peer, which may have none. Source: POSIX.1-2024 getpeername()."""
+        self.permit("getpeername")
+        return self.other.name if self.other is not None else UNNAMED
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def shutdown(self, how: str) -> None:
+        """End one or both directions at both ends: what one does not send the other cannot receive.
+
+        Source: POSIX.1-2024 shutdown(); Linux unix(7): a socket without a peer is no error.
+        """
+        if how != "wr":
+            self.read_ended = True
+            if self.other is not None:
+                self.other.write_ended = True
+        if how != "rd":
+            self.write_ended = True
+            if self.other is not None:
+                self.other.read_ended = True
+
+    def close(self) -> None:
+        """End the connection; a peer whose data nobody has read is told. Source: POSIX.1-2024 close(); Linux unix(7)."""
+        self.is_closed = True
+        self.lose_name()
+        while self.queue:
+            self.queue.popleft().drop(is_reset=True)
+        self.drop(is_reset=self.has_unread())
+
+    def drop(self, *, is_reset: bool) -> None:
+        """Leave the peer alone."""
+        other = self.other
+        if other is not None:
+            other.read_ended = other.write_ended = True
+            if is_reset:
+                other.error = self.table.errno["reset by the peer"]
+        self.is_closed = True
+
+    def has_unread(self) -> bool:
+        """Whether something was received that nobody has read."""
+        raise NotImplementedError
+
+    # -- what can be seen -------------------------------------------------------------------------------------
+
+    def readiness(self) -> Readiness:
+        """Say what would not wait. Source: POSIX.1-2024 poll(); Linux unix(7)."""
+        has_ended = (self.read_ended and self.write_ended) or self.state == self.table.initial
+        is_readable = bool(self.queue) or self.has_unread() or self.read_ended
+        is_writable = self.state != self.listening and self.is_writable()
+        return Readiness(is_readable, is_writable, has_ended, self.error is not None)
+
+    def is_writable(self) -> bool:
+        """Whether at most a quarter of the send buffer is in use. Source: Linux unix(7), select(2)."""
+        return self.used() * 4 <= self.option("SO_SNDBUF")
+
+    def used(self) -> int:
+        """Give the bytes of the send buffer that wait at the other end."""
+        raise NotImplementedError
+
+
+class UnixStream(Stream, UnixConnection):
+    """An AF_UNIX stream."""
+
+    table = UNIX_STREAM
+    type = "stream"
+    kind = "unix-stream"
+
+    def before_receive(self, flags: tuple[str, ...]) -> None:
+        """Refuse a socket that was never connected, and urgent data that is not there."""
+        self.permit("recv")
+        if "MSG_OOB" in flags:
+            raise self.refusal("no urgent data")
+
+    def check_receive(self) -> None:
+        """Raise the reset of a peer that had data unread. Source: Linux unix(7)."""
+        self.report_error()
+
+    def sender(self, data: bytes) -> Name:
+        """Give the name of the peer with its data. Source: Linux unix(7)."""
+        return self.other.name if data and self.other is not None else UNNAMED
+
+    def check_send(self, flags: tuple[str, ...], to: Name | None) -> None:
+        """Raise why nothing can be sent. Source: POSIX.1-2024 send(), sendto(); Linux unix(7)."""
+        if to is not None:
+            self.permit("sendto")
+        self.permit("send")
+        if self.write_ended:
+            raise self.refusal("nobody takes it any more", () if "MSG_NOSIGNAL" in flags else ("SIGPIPE",))
+
+    def room(self) -> int:
+        """Give how many bytes can be taken now."""
+        return int(self.option("SO_SNDBUF")) - self.used()
+
+    def used(self) -> int:
+        """Give the bytes that the peer has not read."""
+        return len(self.other.inbox) if isinstance(self.other, UnixStream) else 0
+
+    def deliver(self, data: bytes) -> None:
+        """Put data into the peer's queue."""
+        if isinstance(self.other, UnixStream):
+            self.other.inbox += data
+
+    def has_unread(self) -> bool:
+        """Whether bytes wait."""
+        return bool(self.inbox)
+
+    def unread(self) -> int:
+        """Give the bytes in the queue. Source: Linux unix(7), SIOCINQ."""
+        self.permit("unread")
+        return len(self.inbox)
+
+
+class Message(NamedTuple):
+    """A message in a queue, and the socket that sent it."""
+
+    data: bytes
+    sender: UnixSocket
+
+
+class UnixSeqpacket(UnixConnection):
+    """An AF_UNIX connection of messages: as a stream in its course, as datagrams in its boundaries."""
+
+    table = UNIX_SEQPACKET
+    type = "seqpacket"
+    kind = "unix-seqpacket"
+
+    def __init__(self, system: System) -> None:
+        """Begin with nothing received."""
+        super().__init__(system)
+        self.inbox: deque[Message] = deque()
+        self.inbox_bytes = 0
+
+    def send(self, data: bytes, flags: tuple[str, ...], to: Name | None) -> Waiting[int]:
+        """Send one message, whole; an address is ignored, and no signal is raised. Source: Linux unix(7)."""
+        wait = None
+        self.report_error()
+        self.permit("send")
+        if "MSG_OOB" in flags:
+            raise self.refusal("no urgent data in messages")
+        if len(data) > self.option("SO_SNDBUF") - RESERVED_BYTES:
+            raise self.refusal("too long")
+        other = self.other
+        while True:
+            self.report_error()
+            if self.write_ended or not isinstance(other, UnixSeqpacket):
+                raise self.refusal("nobody takes it any more")
+            if self.used() < self.option("SO_SNDBUF"):
+                break
+            wait = wait or self.wait("room for one more message", "SO_SNDTIMEO", flags)
+            if not (yield wait):
+                raise self.refusal("would wait")
+        other.inbox.append(Message(data, self))
+        other.inbox_bytes += len(data) + OVERHEAD_BYTES
+        return len(data)
+
+    def receive(self, size: int, flags: tuple[str, ...]) -> Waiting[Fields]:
+        """Take one message; what does not fit is lost. Source: POSIX.1-2024 recv(); Linux unix(7)."""
+        self.permit("recv")
+        if "MSG_OOB" in flags:
+            raise self.refusal("no urgent data in messages")
+        wait = None
+        while not self.inbox:
+            self.report_error()
+            if self.read_ended:
+                return nothing()
+            wait = wait or self.wait("a message", "SO_RCVTIMEO", flags)
+            if not (yield wait):
+                raise self.refusal("would wait")
+        message = self.inbox[0]
+        if "MSG_PEEK" not in flags:
+            self.inbox.popleft()
+            self.inbox_bytes -= len(message.data) + OVERHEAD_BYTES
+        return one_message(message.data, message.sender.name, size, flags)
+
+    def used(self) -> int:
+        """Give what the messages take that the peer has not read."""
+        return self.other.inbox_bytes if isinstance(self.other, UnixSeqpacket) else 0
+
+    def has_unread(self) -> bool:
+        """Whether messages wait."""
+        return bool(self.inbox)
+
+    def unread(self) -> int:
+        """Give the bytes of all waiting messages. Source: Linux unix(7), SIOCINQ."""
+        self.permit("unread")
+        return sum(len(message.data) for message in self.inbox)

@@ -1,0 +1,401 @@
+"""TCP: connections of bytes between two ends, each with its own state.
+
+The segments of a loopback are events between two objects: what one end sends *arrives* at the other before the
+call returns. Source: RFC 9293; POSIX.1-2024 2.10; Linux tcp(7).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from reference.errors import Error, NotModelledError
+from reference.internet import InternetSocket
+from reference.names import UNNAMED, Host, Name
+from reference.ports import Claim
+from reference.sockets import Readiness, Socket, Waiting
+from reference.states import TCP
+from reference.streams import Stream
+
+if TYPE_CHECKING:
+    from reference.system import System
+
+# RFC 9293 3.4.1 says two minutes for the segment lifetime; Linux waits sixty seconds for both together.
+_TIME_WAIT_NS = 60 * 1_000_000_000
+
+
+class Remnant:
+    """What TIME-WAIT leaves of a connection: nothing but its hold on the port."""
+
+    claim: Claim | None = None
+
+
+class Tcp(Stream, InternetSocket):
+    """One end of a TCP connection, or a socket that listens for them."""
+
+    table = TCP
+    type = "stream"
+    protocol = "tcp"
+    space = "tcp"
+    listening = "LISTEN"
+    open_states: ClassVar[frozenset[str]] = frozenset({"ESTABLISHED", "FIN-WAIT-2", "CLOSE-WAIT"})
+    over_states: ClassVar[frozenset[str]] = frozenset({"TIME-WAIT", "ENDED"})
+
+    def __init__(self, system: System) -> None:
+        """Make a socket in state CLOSED."""
+        super().__init__(system)
+        self.other: Tcp | None = None
+        """The other end of the connection."""
+        self.listener: Tcp | None = None
+        """Who was asked for a connection, while nothing has come back."""
+        self.queue: deque[Tcp] = deque()
+        """Of a listener: connections that nobody has accepted yet."""
+        self.knocking: deque[Tcp] = deque()
+        """Of a listener: attempts for which there is no room in the queue."""
+        self.backlog = 0
+        self.is_closed = False
+        self.is_attempt_untold = False
+        """Whether a connect() that did not wait has not been told how it went."""
+        self.has_fin = False
+        """Whether the other end has sent its last byte."""
+
+    # -- names ------------------------------------------------------------------------------------------------
+
+    def check_unnamed(self) -> None:
+        """Raise if the socket has a port. Source: POSIX.1-2024 bind() EINVAL."""
+        if self.claim is not None:
+            raise self.refusal("already bound")
+
+    # -- the server's side ------------------------------------------------------------------------------------
+
+    def listen(self, backlog: int) -> None:
+        """Let up to `backlog` + 1 connections wait. Source: POSIX.1-2024 listen(); Linux listen(2)."""
+        self.permit("listen")
+        self.backlog = backlog
+        if self.state == self.listening:
+            return
+        self.name_implicitly("address in use")
+        self.move("listen")
+        claim = self.claim
+        if claim is not None:
+            self.ports.release(self)
+            wanted = self.claim_of(claim.host, claim.port)
+            if self.ports.is_taken(wanted):
+                self.state = self.table.initial
+                self.ports.hold(self, claim)
+                raise self.refusal("address in use")
+            self.ports.hold(self, wanted)
+            self.ports.publish(self)
+
+    def has_room(self) -> bool:
+        """Whether one more connection may wait in the queue."""
+        return len(self.queue) <= self.backlog
+
+    def accept(self) -> Waiting[tuple[Socket, Name]]:
+        """Take the oldest connection from the queue. Source: POSIX.1-2024 accept()."""
+        self.permit("accept")
+        wait = self.wait("a connection", "SO_RCVTIMEO")
+        while not self.queue:
+            if not (yield wait):
+                raise self.refusal("would wait")
+            self.permit("accept")
+        new = self.queue.popleft()
+        while self.knocking and self.has_room():
+            self.admit(self.knocking.popleft())
+        return new, new.peer if new.peer is not None else UNNAMED
+
+    def admit(self, client: Tcp) -> None:
+        """Make the socket of a new connection and queue it: the handshake. Source: RFC 9293 3.5."""
+        new = self.system.create(f"{self.domain}-stream")
+        assert isinstance(new, Tcp)  # noqa: S101 - a part is of the class that it stands for
+        new.move("SYN arrives")
+        new.options = dict(self.options)
+        host, port = client.called
+        new.name, new.peer = self.spell(host, port), self.spell(client.calling, client.claim_port)
+        new.take_port(host, port)
+        new.other, client.other = client, new
+        self.queue.append(new)
+        client.move("SYN,ACK arrives")
+
+    def stop_listening(self) -> None:
+        """Reset the connections that nobody has accepted, refuse those that still knock. Source: RFC 9293 3.5.2."""
+        self.ports.withdraw(self)
+        while self.queue:
+            self.queue.popleft().abort()
+        while self.knocking:
+            self.knocking.popleft().hear_reset()
+
+    # -- the client's side ------------------------------------------------------------------------------------
+
+    called: tuple[Host, int]
+    calling: Host
+    connection: tuple[Any, ...] = ()
+
+    def connect(self, name: Name) -> Waiting[None]:
+        """Connect: ask, and wait for the answer. Source: POSIX.1-2024 connect(); RFC 9293 3.5."""
+        if self.state != "SYN-SENT" and self.tell_attempt():
+            return
+        if self.state != "SYN-SENT":
+            self.permit("connect")
+            self.start_attempt(name)
+        elif self.is_nonblocking:
+            self.permit("connect")
+        wait = self.wait("an answer to its connection request", "SO_SNDTIMEO")
+        if not wait.is_allowed:
+            self.is_attempt_untold = True
+            raise self.refusal("under way")
+        while self.state == "SYN-SENT":
+            if not (yield wait):
+                self.is_attempt_untold = True
+                raise self.refusal("under way")
+        self.is_attempt_untold = True
+        self.tell_attempt()
+
+    def start_attempt(self, name: Name) -> None:
+        """Choose the own name and send the SYN."""
+        host, port = self.destination(name)
+        source = self.source_for(host)
+        if self.claim is None:
+            self.name_implicitly("no port left")
+        key = (*source, self.claim_port, *host, port)
+        if key in self.system.connections:
+            raise self.refusal("connection in use")
+        self.system.connections[key] = self
+        self.connection = key
+        self.called, self.calling = (host, port), source
+        self.name, self.peer = self.spell(source, self.claim_port), self.spell(host, port)
+        self.move("connect")
+        self.knock()
+
+    def knock(self) -> None:
+        """Let the SYN arrive: at a listener with room, at one without, or at nobody."""
+        host, port = self.called
+        listener = next(iter(self.ports.at(host, port)), None)
+        if listener is None:
+            self.hear_reset()
+            return
+        assert isinstance(listener, Tcp)  # noqa: S101 - only sockets of TCP are in this space
+        if listener.has_room():
+            listener.admit(self)
+        else:
+            self.listener = listener
+            listener.knocking.append(self)
+
+    def tell_attempt(self) -> bool:
+        """Tell how an attempt went that connect() did not wait for; true if it succeeded.
+
+        Source: POSIX.1-2024 connect() EINPROGRESS; Linux connect(2).
+        """
+        if not self.is_attempt_untold:
+            return False
+        self.is_attempt_untold = False
+        if self.state != "REFUSED":
+            return True
+        self.move("connect")
+        self.forget_names()
+        self.read_ended = self.write_ended = False
+        self.report_error()
+        raise self.refusal("failure already told")
+
+    def forget_names(self) -> None:
+        """Go back to the name that the program has chosen, or to none."""
+        self.leave_connection()
+        self.peer = None
+        if self.is_named_by_program and self.claim is not None:
+            self.name = self.spell(self.claim.host, self.claim.port)
+        else:
+            self.ports.release(self)
+            self.name = UNNAMED
+
+    # -- data -------------------------------------------------------------------------------------------------
+
+    def check_receive(self) -> None:
+        """Raise what a receive finds instead of data. Source: POSIX.1-2024 recv(); Linux tcp(7)."""
+        if self.has_fin:
+            return
+        self.report_error()
+        if not self.read_ended:
+            self.permit("recv")
+
+    def before_receive(self, flags: tuple[str, ...]) -> None:
+        """Refuse what no state of the queue could answer."""
+        if self.state == self.listening:
+            self.permit("recv")
+        if "MSG_OOB" in flags:
+            raise self.refusal("no urgent data")
+        if "MSG_TRUNC" in flags:
+            raise NotModelledError("MSG_TRUNC on a stream throws data away unseen")
+
+    def check_send(self, flags: tuple[str, ...], to: Name | None) -> None:
+        """Raise why nothing can be sent; an address is ignored. Source: POSIX.1-2024 send(), Linux tcp(7)."""
+        if self.state == "SYN-SENT":
+            return
+        if self.error is not None or self.write_ended or (("send", self.state) in self.table.refused):
+            self.fail_to_send(flags)
+
+    def fail_to_send(self, flags: tuple[str, ...]) -> None:
+        """Raise the pending error, else that the pipe is broken, with the signal that goes with it."""
+        broken = self.table.errno["nobody takes it any more"]
+        errno = self.take_error() or self.table.refused.get(("send", self.state), broken)
+        raise Error(errno, ("SIGPIPE",) if errno == broken and "MSG_NOSIGNAL" not in flags else ())
+
+    def must_wait(self) -> bool:
+        """Whether the connection is still under way. Source: POSIX.1-2024 send()."""
+        return self.state == "SYN-SENT"
+
+    def room(self) -> int:
+        """Give how many bytes can be taken now: what both buffers hold, less what waits. Source: RFC 9293 3.8.6."""
+        if self.state == "SYN-SENT" or self.other is None:
+            return 0
+        return int(self.option("SO_SNDBUF") + self.other.option("SO_RCVBUF") // 2) - len(self.other.inbox)
+
+    def is_writable(self) -> bool:
+        """Whether a third of the buffers is free. Source: Linux tcp(7), select(2)."""
+        if self.other is None:
+            return True
+        return self.room() * 3 > self.option("SO_SNDBUF") + self.other.option("SO_RCVBUF") // 2
+
+    def deliver(self, data: bytes) -> None:
+        """Let data arrive at the other end; one that is closed answers with a reset. Source: RFC 9293 3.6.1."""
+        other = self.other
+        if other is None:
+            return
+        if other.is_closed:
+            other.leave()
+            self.hear_reset()
+        else:
+            other.inbox += data
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def shutdown(self, how: str) -> None:
+        """End one or both directions. Source: POSIX.1-2024 shutdown(); RFC 9293 3.6; Linux shutdown(2)."""
+        if self.state in {"LISTEN", "SYN-SENT"}:
+            if self.state == "SYN-SENT" or how != "wr":
+                self.cancel()
+            return
+        # A socket without a connection fails, and its directions are ended all the same. Linux shutdown(2)
+        self.read_ended |= how != "wr"
+        self.write_ended |= how != "rd"
+        self.permit("shutdown")
+        if how != "rd":
+            self.send_fin()
+
+    def cancel(self) -> None:
+        """Give up listening, or an attempt that has no answer."""
+        if self.state == self.listening:
+            self.stop_listening()
+        elif self.listener is not None:
+            self.listener.knocking.remove(self)
+            self.listener = None
+        self.move("shutdown")
+        self.is_attempt_untold = False
+        self.forget_names()
+
+    def send_fin(self) -> None:
+        """Send the last byte's successor. Source: RFC 9293 3.6."""
+        if self.may_move("FIN sent"):
+            self.move("FIN sent")
+            if self.other is not None:
+                self.other.hear_fin()
+            if self.state in self.over_states:
+                self.leave()
+
+    def hear_fin(self) -> None:
+        """The other end has sent everything. Source: RFC 9293 3.10.7.4, eighth."""
+        if self.may_move("FIN arrives"):
+            self.move("FIN arrives")
+            self.has_fin = self.read_ended = True
+            if self.state == "TIME-WAIT":
+                self.wait_out()
+
+    def hear_reset(self) -> None:
+        """The other end knows of no connection. Source: RFC 9293 3.10.7.3, 3.10.7.4, second."""
+        if not self.may_move("RST arrives"):
+            return
+        situation = {"SYN-SENT": "nobody listens", "CLOSE-WAIT": "nobody takes it any more"}
+        self.error = self.table.errno[situation.get(self.state, "reset by the peer")]
+        self.move("RST arrives")
+        self.listener = None
+        self.leave()
+
+    def abort(self) -> None:
+        """End the connection without ceremony: the other end is told by a reset. Source: RFC 9293 3.6, ABORT."""
+        self.move("RST sent")
+        self.leave()
+        if self.other is not None:
+            self.other.hear_reset()
+
+    def leave(self) -> None:
+        """The connection is over in both directions."""
+        self.read_ended = self.write_ended = True
+        if not self.is_named_by_program or self.is_closed:
+            self.ports.release(self)
+        self.leave_connection()
+
+    def leave_connection(self) -> None:
+        """Let the pair of names be used again."""
+        self.system.connections.pop(self.connection, None)
+
+    def wait_out(self) -> None:
+        """Let the port be held for a while: late segments must not meet a new connection. Source: RFC 9293 3.6.1."""
+        remnant = Remnant()
+        if self.claim is not None:
+            self.ports.hold(remnant, self.claim)
+
+        def outlast() -> None:
+            self.ports.release(remnant)
+            self.move("2 MSL pass")
+
+        self.system.at(self.system.now + _TIME_WAIT_NS, outlast)
+        self.leave()
+
+    def lingers(self) -> bool:
+        """Whether close() waits for data that the other end has no room for. Source: POSIX.1-2024 SO_LINGER."""
+        waits = self.option("SO_LINGER") > 0 and self.other is not None
+        return waits and self.other is not None and len(self.other.inbox) > self.other.option("SO_RCVBUF") // 2
+
+    def close(self) -> None:
+        """Close: orderly, or by a reset if data was left unread or SO_LINGER is 0. Source: RFC 9293 3.6; RFC 1122 4.2.2.13."""
+        self.is_closed = True
+        if self.state in {"LISTEN", "SYN-SENT"}:
+            self.cancel()
+        elif self.state in self.open_states and (self.inbox or self.option("SO_LINGER") == 0):
+            self.abort()
+        else:
+            self.send_fin()
+        if self.state == "FIN-WAIT-2":
+            self.system.at(self.system.now + _TIME_WAIT_NS, lambda: self.ports.release(self))
+        else:
+            self.ports.release(self)
+
+    # -- what can be seen -------------------------------------------------------------------------------------
+
+    def readiness(self) -> Readiness:
+        """Say what would not wait. Source: POSIX.1-2024 poll(); Linux tcp(7)."""
+        if self.state == self.listening:
+            return Readiness(bool(self.queue), False, False, False)
+        if self.state == "SYN-SENT":
+            return Readiness(False, False, False, self.error is not None)
+        is_over = self.state in {"CLOSED", "REFUSED", "TIME-WAIT", "ENDED"} or (self.read_ended and self.write_ended)
+        is_readable = len(self.inbox) >= self.option("SO_RCVLOWAT") or self.read_ended
+        return Readiness(is_readable, self.write_ended or self.is_writable(), is_over, self.error is not None)
+
+    def unread(self) -> int:
+        """Give the bytes in the queue. Source: Linux tcp(7), SIOCINQ."""
+        self.permit("unread")
+        return len(self.inbox)
+
+
+class Tcp4(Tcp):
+    """TCP over IPv4."""
+
+    domain = "inet"
+    version = 4
+
+
+class Tcp6(Tcp):
+    """TCP over IPv6, and over IPv4 by mapped addresses."""
+
+    domain = "inet6"
+    version = 6

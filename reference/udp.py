@@ -1,0 +1,202 @@
+"""UDP: messages between ports, without connections. What cannot be delivered is dropped.
+
+Source: RFC 768; RFC 1122 4.1.3; POSIX.1-2024 2.10.6 SOCK_DGRAM; Linux udp(7).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from reference.internet import InternetSocket
+from reference.messages import nothing, one_message
+from reference.names import Host, Name
+from reference.sockets import Fields, Readiness, Waiting
+from reference.states import UDP
+
+if TYPE_CHECKING:
+    from reference.system import System
+
+# The most bytes in one datagram: 65535 less the headers of UDP and of IPv4. Source: RFC 768; RFC 791; RFC 8200 3.
+_MOST_BYTES = {4: 65507, 6: 65527}
+# What the kernel counts for a message beside its bytes. Source: Linux socket(7), SO_RCVBUF.
+_OVERHEAD_BYTES = 768
+
+
+class Datagram(NamedTuple):
+    """A message in a queue, with the name of its sender as the receiver shows it."""
+
+    data: bytes
+    sender: Name
+
+
+class Udp(InternetSocket):
+    """A UDP socket."""
+
+    table = UDP
+    type = "dgram"
+    protocol = "udp"
+    space = "udp"
+    takes_plain_ipv4 = True
+    refuses_urgent: ClassVar[bool]
+
+    def __init__(self, system: System) -> None:
+        """Make a socket that nobody can reach yet."""
+        super().__init__(system)
+        self.inbox: deque[Datagram] = deque()
+        self.inbox_bytes = 0
+        self.called: tuple[Host, int] | None = None
+
+    # -- names ------------------------------------------------------------------------------------------------
+
+    def check_unnamed(self) -> None:
+        """Raise if the socket has a port. Source: POSIX.1-2024 bind() EINVAL."""
+        self.permit("bind")
+
+    def bind(self, name: Name) -> None:
+        """Take a name, and be found there from now on."""
+        super().bind(name)
+        self.move("bind")
+        self.ports.publish(self)
+
+    def name_if_needed(self) -> None:
+        """Take any port before the first message goes out. Source: Linux udp(7), ip(7)."""
+        if self.claim is None:
+            self.name_implicitly("no port left")
+            self.move("implicit bind")
+            self.ports.publish(self)
+
+    def connect(self, name: Name) -> Waiting[None]:
+        """Note down the peer: where send() goes, and from whom to receive. Nothing is sent. Source: POSIX.1-2024 connect()."""
+        self.name_if_needed()
+        host, port = self.destination(name)
+        source = self.source_for(host)
+        self.called = (host, port)
+        self.peer = self.spell(host, port)
+        self.move("connect")
+        self.narrow(source)
+        return
+        yield
+
+    def narrow(self, source: Host) -> None:
+        """Be found at one address only, now that the way to the peer is known. Source: Linux ip(7)."""
+        port = self.claim_port
+        self.ports.withdraw(self)
+        self.ports.release(self)
+        self.ports.hold(self, self.claim_of(source, port))
+        self.ports.publish(self)
+        self.name = self.spell(source, port)
+
+    # -- messages ---------------------------------------------------------------------------------------------
+
+    def send(self, data: bytes, flags: tuple[str, ...], to: Name | None) -> Waiting[int]:
+        """Send one message, whole. Source: POSIX.1-2024 sendto(); Linux udp(7)."""
+        self.name_if_needed()
+        if len(data) > _MOST_BYTES[self.version]:
+            raise self.refusal("too long")
+        if "MSG_OOB" in flags and self.refuses_urgent:
+            raise self.refusal("no urgent data in messages")
+        host, port = self.where(to)
+        self.report_error()
+        if self.write_ended:
+            raise self.refusal("shut down for sending")
+        self.deliver(data, host, port)
+        return len(data)
+        yield
+
+    def where(self, to: Name | None) -> tuple[Host, int]:
+        """Give the address that a message goes to: the one given, else the peer."""
+        if to is None:
+            self.permit("send")
+            assert self.called is not None  # noqa: S101 - the state says so
+            return self.called
+        host, port = self.read_address(to)
+        if not port:
+            raise self.refusal("port zero")
+        return self.destination(to)
+
+    def deliver(self, data: bytes, host: Host, port: int) -> None:
+        """Put the message into the queue of whoever is there; nobody is told to a connected sender only.
+
+        Source: RFC 1122 4.1.3.3; Linux udp(7).
+        """
+        source = self.source_for(host)
+        receiver = self.receiver_at(host, port, source)
+        if receiver is not None:
+            receiver.arrive(data, source, self.claim_port)
+        elif self.state == "CONNECTED" and self.called == (host, port):
+            self.error = self.table.errno["nobody is there"]
+
+    def receiver_at(self, host: Host, port: int, source: Host) -> Udp | None:
+        """Find who gets a message: a socket connected to the sender before one that is not."""
+        fitting = [
+            one for one in self.ports.at(host, port) if isinstance(one, Udp) and one.hears(source, self.claim_port)
+        ]
+        return max(fitting, key=lambda one: one.called is not None, default=None)
+
+    def hears(self, source: Host, port: int) -> bool:
+        """Whether messages from there are for this socket: a connected one hears its peer alone."""
+        return self.called is None or self.called == (source, port)
+
+    def arrive(self, data: bytes, source: Host, port: int) -> None:
+        """Queue a message, or drop it without a word when the queue is full. Source: Linux udp(7), SO_RCVBUF."""
+        if self.inbox_bytes < self.option("SO_RCVBUF"):
+            self.inbox.append(Datagram(data, self.spell(source, port)))
+            self.inbox_bytes += len(data) + _OVERHEAD_BYTES
+
+    def receive(self, size: int, flags: tuple[str, ...]) -> Waiting[Fields]:
+        """Take one message; what does not fit is lost. Source: POSIX.1-2024 recv(), MSG_TRUNC, MSG_PEEK."""
+        wait = None
+        self.report_error()
+        while not self.inbox:
+            wait = wait or self.wait("a message", "SO_RCVTIMEO", flags)
+            if self.read_ended and wait.is_allowed:
+                return nothing()
+            if not (yield wait):
+                raise self.refusal("would wait")
+            self.report_error()
+        message = self.inbox[0]
+        if "MSG_PEEK" not in flags:
+            self.inbox.popleft()
+            self.inbox_bytes -= len(message.data) + _OVERHEAD_BYTES
+        return one_message(message.data, message.sender, size, flags)
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def shutdown(self, how: str) -> None:
+        """End directions; without a peer the call fails and they are ended all the same. Source: Linux shutdown(2)."""
+        self.read_ended |= how != "wr"
+        self.write_ended |= how != "rd"
+        self.permit("shutdown")
+
+    def close(self) -> None:
+        """Give the port back. Source: POSIX.1-2024 close()."""
+        self.ports.withdraw(self)
+        self.ports.release(self)
+
+    # -- what can be seen -------------------------------------------------------------------------------------
+
+    def readiness(self) -> Readiness:
+        """Say what would not wait: sending never does. Source: POSIX.1-2024 poll(); Linux udp(7)."""
+        has_ended = self.read_ended and self.write_ended
+        return Readiness(bool(self.inbox) or self.read_ended, True, has_ended, self.error is not None)
+
+    def unread(self) -> int:
+        """Give the size of the next message. Source: Linux udp(7), FIONREAD."""
+        return len(self.inbox[0].data) if self.inbox else 0
+
+
+class Udp4(Udp):
+    """UDP over IPv4."""
+
+    domain = "inet"
+    version = 4
+    refuses_urgent = True
+
+
+class Udp6(Udp):
+    """UDP over IPv6, and over IPv4 by mapped addresses."""
+
+    domain = "inet6"
+    version = 6
+    refuses_urgent = False
