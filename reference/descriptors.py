@@ -40,11 +40,6 @@ _PROTOCOLS: Mapping[str, tuple[str | int, ...]] = {
 _SOMAXCONN = 4096
 
 
-def refusal(situation: str) -> Error:
-    """Give the error that the table has for a situation."""
-    return Error(DESCRIPTORS.errno[situation])
-
-
 class Process:
     """A process: a table from descriptors to sockets."""
 
@@ -61,7 +56,7 @@ class Process:
         """Make a call; see the package for what it gives."""
         system = self.system
         try:
-            result = CALLS[op](self, args)
+            result: Any = CALLS[op](self, args)
             if type(result) is GeneratorType:
                 result = system.run(result, self._used(args))
         except Error as error:
@@ -85,13 +80,17 @@ class Process:
             sock.references += 1
         return child
 
+    def refusal(self, situation: str) -> Error:
+        """Give the error that the table has for a situation."""
+        return Error(self.table.errno[situation])
+
     # -- numbers ----------------------------------------------------------------------------------------------
 
     def socket_of(self, number: int) -> Socket:
         """Give the socket behind a descriptor."""
         sock = self._sockets.get(number)
         if sock is None:
-            raise Error(self.table.errno["not an open descriptor"])
+            raise self.refusal("not an open descriptor")
         return sock
 
     def open_socket(self, number: int) -> Socket | None:
@@ -119,16 +118,16 @@ class Process:
         """Give the kind of socket that was asked for, or refuse it. Source: POSIX.1-2024 socket(), ERRORS."""
         domain, kind, protocol = args["domain"], args["type"], args.get("proto") or 0
         if kind not in _TYPES:
-            raise refusal("unknown type")
+            raise self.refusal("unknown type")
         if domain not in _DOMAINS:
-            raise refusal("unknown family")
+            raise self.refusal("unknown family")
         name = f"{domain}-{kind}"
         if name not in _PROTOCOLS:
-            raise refusal("type not in the family")
+            raise self.refusal("type not in the family")
         if protocol == "icmp":
             raise NotModelledError("sockets for ICMP are not modelled")
         if protocol not in _PROTOCOLS[name]:
-            raise refusal("protocol not in the type")
+            raise self.refusal("protocol not in the type")
         return name
 
     def socket(self, args: Mapping[str, Any]) -> Fields:
@@ -149,7 +148,7 @@ class Process:
             assert isinstance(other, UnixDatagram)  # noqa: S101 - a part is of the class that it stands for
             one.pair_with(other)
         else:
-            raise refusal("no pairs in the family")
+            raise self.refusal("no pairs in the family")
         return {"sock": self.install(one), "other": self.install(other)}
 
     def accept(self, args: Mapping[str, Any]) -> Waiting[Fields]:

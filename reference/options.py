@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from reference.errors import Error, NotModelledError
 from reference.internet import InternetSocket
 from reference.sockets import DEFAULTS, Socket
-from reference.states import OPTIONS
 
 
 class Option(NamedTuple):
@@ -42,8 +41,8 @@ _LEAST_BYTES = {"SO_SNDBUF": 4608, "SO_RCVBUF": 2304}
 _MOST_ASKED = 212_992
 
 
-def _refusal(situation: str) -> Error:
-    return Error(OPTIONS.errno[situation])
+def _refusal(sock: Socket, situation: str) -> Error:
+    return Error(sock.option_table.errno[situation])
 
 
 def _known(sock: Socket, name: str, level: str | None) -> Option:
@@ -52,9 +51,9 @@ def _known(sock: Socket, name: str, level: str | None) -> Option:
         raise NotModelledError(f"the option {name} at level {level or 'of its own'} is not modelled")
     if option.level != _SOCKET:
         if not isinstance(sock, InternetSocket):
-            raise _refusal("no options at this level")
+            raise _refusal(sock, "no options at this level")
         if (option.level == _TCP and sock.protocol != "tcp") or (option.level == _IPV6 and sock.version != 6):
-            raise _refusal("not for this level")
+            raise _refusal(sock, "not for this level")
     return option
 
 
@@ -78,9 +77,9 @@ def get(sock: Socket, name: str, level: str | None) -> Any:  # noqa: ANN401 - a 
 def put(sock: Socket, name: str, level: str | None, value: Any) -> None:  # noqa: ANN401 - as above
     """Set an option. Source: POSIX.1-2024 setsockopt()."""
     if not _known(sock, name, level).is_settable:
-        raise _refusal("cannot be set")
+        raise _refusal(sock, "cannot be set")
     if name == "IPV6_V6ONLY" and isinstance(sock, InternetSocket) and sock.claim is not None:
-        raise _refusal("too late")
+        raise _refusal(sock, "too late")
     if name in _LEAST_BYTES:
         value = max(2 * min(value, _MOST_ASKED), _LEAST_BYTES[name])
     sock.options[name] = value

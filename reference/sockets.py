@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from reference.errors import Error
 from reference.names import UNNAMED, Name
+from reference.states import OPTIONS
 from reference.tables import Table
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Socket:
     """A socket of any kind; the kinds are its subclasses, and each has the table of its rules."""
 
     table: ClassVar[Table]
+    option_table: ClassVar[Table] = OPTIONS
     domain: ClassVar[str]
     type: ClassVar[str]
     protocol: ClassVar[str | int] = 0

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Condition:
 
 
 Row: TypeAlias = Transition | Refusal | Condition
+T = TypeVar("T", Transition, Refusal, Condition)
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ class Table:
         )
 
 
-def _swap(rows: tuple[Row, ...], row: Row, changed: Row) -> Iterator[Row]:
-    return (changed if one is row else one for one in rows)
+def _swap(rows: tuple[T, ...], row: Row, changed: Row) -> Iterator[T]:
+    return (changed if one is row else one for one in rows)  # type: ignore[misc]  # of the same kind as the row
 
 
 def transitions(text: str, clauses: Mapping[str, str]) -> tuple[Transition, ...]:
