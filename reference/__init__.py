@@ -17,6 +17,7 @@ What the model does not imitate it refuses with `NotModelledError`; it never app
 from reference.descriptors import Process
 from reference.errors import Error, NotModelledError, Refused
 from reference.names import Inet, Name, Unix
-from reference.system import PARTS, Parked, System
+from reference.sockets import Parked
+from reference.system import PARTS, System
 
 __all__ = ["PARTS", "Error", "Inet", "Name", "NotModelledError", "Parked", "Process", "Refused", "System", "Unix"]

@@ -87,12 +87,11 @@ def _call(op: str, **args: object) -> Fields:
     with _news:
         _let_time_pass()
         alarm = _system.next_timer()
-        outcome = _process.call(op, args)
+        result = _process.call(op, args)
         if _system.next_timer() != alarm:
             _news.notify_all()  # who sleeps has set the alarm to another time
         _tell()
-        if isinstance(outcome, Parked):
-            outcome = _wait_for(outcome)
+        outcome = _wait_for(result) if isinstance(result, Parked) else result
     if isinstance(outcome, Refused):
         number = getattr(errno, outcome.errno)
         raise OSError(number, os.strerror(number))
@@ -125,7 +124,7 @@ def _tell() -> None:
 
 # -- spelling ----------------------------------------------------------------------------------------------
 
-_WORDS = {
+_WORDS: Mapping[str, Mapping[str, int]] = {
     "domain": {"unix": spelling.AF_UNIX, "inet": spelling.AF_INET, "inet6": spelling.AF_INET6},
     "type": {"stream": spelling.SOCK_STREAM, "dgram": spelling.SOCK_DGRAM, "seqpacket": spelling.SOCK_SEQPACKET},
     "proto": {"tcp": spelling.IPPROTO_TCP, "udp": spelling.IPPROTO_UDP, "icmp": spelling.IPPROTO_ICMP},
@@ -205,7 +204,7 @@ def _value(option: str, raw: int | bytes) -> int:
 def _raw(option: str, value: str | int) -> int | bytes:
     """Give the value of an option as getsockopt() gives it."""
     if isinstance(value, str):
-        return int(_WORDS[_WORD_OPTIONS[option]][value] if option in _WORD_OPTIONS else getattr(errno, value))
+        return _WORDS[_WORD_OPTIONS[option]][value] if option in _WORD_OPTIONS else int(getattr(errno, value))
     if option == "SO_LINGER":
         return _LINGER.pack(value >= 0, max(value, 0))
     return _TIMEVAL.pack(value // 1000, value % 1000 * 1000) if option in _TIMES else int(value)

@@ -6,6 +6,7 @@ in one process after dup() or in two after fork(); the socket ends with the last
 
 from __future__ import annotations
 
+import copy
 import heapq
 from collections.abc import Callable, Mapping
 from types import GeneratorType
@@ -17,11 +18,11 @@ from reference.local import UnixConnection
 from reference.local_datagrams import UnixDatagram
 from reference.names import Name
 from reference.readiness import poll, select
-from reference.sockets import Fields, Socket, Waiting
+from reference.sockets import Fields, Parked, Socket, Waiting
 from reference.states import DESCRIPTORS
 
 if TYPE_CHECKING:
-    from reference.system import Parked, System
+    from reference.system import System
 
 # Standard input, output and error are there from the start.
 _FIRST = 3
@@ -48,17 +49,19 @@ class Process:
     def __init__(self, system: System) -> None:
         """Begin without sockets."""
         self.system = system
-        self._sockets: dict[int, Socket] = {}
-        self._free: list[int] = []
-        self._next = _FIRST
+        self.sockets: dict[int, Socket] = {}
+        self.free: list[int] = []
+        self.next = _FIRST
 
     def call(self, op: str, args: Mapping[str, Any]) -> Fields | Refused | Parked:
         """Make a call; see the package for what it gives."""
         system = self.system
+        result: Fields | Refused | Parked
         try:
-            result: Any = CALLS[op](self, args)
-            if type(result) is GeneratorType:
-                result = system.run(result, self._used(args))
+            steps = CALLS[op](self, args)
+            result = system.run(steps) if type(steps) is GeneratorType else steps
+            if type(result) is Parked:
+                result.hold(self._used(args))
         except Error as error:
             result = Refused(error.errno, error.signals)
         if system.is_anybody_parked:
@@ -68,15 +71,13 @@ class Process:
     def _used(self, args: Mapping[str, Any]) -> tuple[Socket, ...]:
         """Give the sockets that a call holds on to while it waits."""
         numbers = [args["sock"]] if "sock" in args else [number for number, _ in args.get("watch", ())]
-        return tuple(self._sockets[number] for number in numbers if number in self._sockets)
+        return tuple(self.sockets[number] for number in numbers if number in self.sockets)
 
     def fork(self) -> Process:
         """Start a process that has every descriptor of this one. Source: POSIX.1-2024 fork()."""
-        child = type(self)(self.system)
-        child._sockets = dict(self._sockets)
-        child._free = list(self._free)
-        child._next = self._next
-        for sock in child._sockets.values():
+        child = copy.copy(self)
+        child.sockets, child.free = dict(self.sockets), list(self.free)
+        for sock in child.sockets.values():
             sock.references += 1
         return child
 
@@ -88,28 +89,28 @@ class Process:
 
     def socket_of(self, number: int) -> Socket:
         """Give the socket behind a descriptor."""
-        sock = self._sockets.get(number)
+        sock = self.sockets.get(number)
         if sock is None:
             raise self.refusal("not an open descriptor")
         return sock
 
     def open_socket(self, number: int) -> Socket | None:
         """Give the socket behind a descriptor, or None."""
-        return self._sockets.get(number)
+        return self.sockets.get(number)
 
     def install(self, sock: Socket) -> int:
         """Give a socket the lowest free number. Source: POSIX.1-2024 2.6."""
-        number = heapq.heappop(self._free) if self._free else self._next
-        if number == self._next:
-            self._next += 1
-        self._sockets[number] = sock
+        number = heapq.heappop(self.free) if self.free else self.next
+        if number == self.next:
+            self.next += 1
+        self.sockets[number] = sock
         sock.references += 1
         return number
 
     def remove(self, number: int) -> None:
         """Give a number back; the last one of a socket ends it. Source: POSIX.1-2024 close()."""
-        sock = self._sockets.pop(number)
-        heapq.heappush(self._free, number)
+        sock = self.sockets.pop(number)
+        heapq.heappush(self.free, number)
         self.system.let_go(sock)
 
     # -- making sockets ---------------------------------------------------------------------------------------
@@ -152,24 +153,25 @@ class Process:
         return {"sock": self.install(one), "other": self.install(other)}
 
     def accept(self, args: Mapping[str, Any]) -> Waiting[Fields]:
-        """Give the next connection a descriptor of its own; the listener keeps its own. Source: POSIX.1-2024 accept()."""
+        """Give the next connection a descriptor of its own; the listener keeps its own.
+
+        Source: POSIX.1-2024 accept().
+        """
         new, peer = yield from self.socket_of(args["sock"]).accept()
         new.is_nonblocking = bool(args.get("nonblock"))
         return {"sock": self.install(new), "peer": peer}
 
-    def close(self, args: Mapping[str, Any]) -> Fields | Waiting[Fields]:
-        """Close a descriptor. Source: POSIX.1-2024 close()."""
-        number = args["sock"]
-        sock = self.socket_of(number)
-        if sock.references == 1 and sock.lingers():
-            return self._linger(number, sock)
-        self.remove(number)
-        return {}
+    def close(self, args: Mapping[str, Any]) -> Waiting[Fields]:
+        """Close a descriptor: it is gone at once, even if the call then waits for data to go out.
 
-    def _linger(self, number: int, sock: Socket) -> Waiting[Fields]:
-        """Wait until data has gone out, at most for the time of SO_LINGER. Source: POSIX.1-2024 close()."""
-        raise NotModelledError("close() that waits for data to go out")
-        yield
+        Source: POSIX.1-2024 close(), 2.10.16 SO_LINGER.
+        """
+        sock = self.socket_of(args["sock"])
+        is_last = sock.references == 1
+        self.remove(args["sock"])
+        if is_last:
+            yield from sock.linger()
+        return {}
 
     def dup(self, args: Mapping[str, Any]) -> Fields:
         """Give a second descriptor. Source: POSIX.1-2024 dup()."""

@@ -33,13 +33,15 @@ class UnixSocket(Socket):
 
     def read_address(self, name: Name) -> Unix:
         """Give the name that a call was handed, or refuse it: too long, of another family, or none at all."""
-        is_name = isinstance(name, Unix) and name != UNNAMED
-        if not is_name or len((name.path or "").encode()) >= PATH_BYTES:
+        if not isinstance(name, Unix) or name == UNNAMED or len((name.path or "").encode()) >= PATH_BYTES:
             raise self.refusal("not a name")
         return name
 
     def bind(self, name: Name) -> None:
-        """Take a name: a path where nothing stands, or an abstract one. Source: POSIX.1-2024 bind(); Linux unix(7)."""
+        """Take a name: a path where nothing stands, or an abstract one.
+
+        Source: POSIX.1-2024 bind(); Linux unix(7).
+        """
         if name == UNNAMED:
             self.bind_anywhere()
             return
@@ -57,7 +59,7 @@ class UnixSocket(Socket):
         self.name = wanted
 
     def bind_anywhere(self) -> None:
-        """Take an abstract name of five hexadecimal digits; a socket with a name keeps it. Source: Linux unix(7), autobind."""
+        """Take an abstract name of five hexadecimal digits, unless there is a name. Source: Linux unix(7), autobind."""
         if self.name == UNNAMED:
             number = next(one for one in range(1 << 20) if f"{one:05x}" not in self.system.abstract)
             self.name = Unix(abstract=f"{number:05x}")
@@ -105,7 +107,10 @@ class UnixConnection(UnixSocket):
     # -- connections ------------------------------------------------------------------------------------------
 
     def listen(self, backlog: int) -> None:
-        """Let up to `backlog` + 1 connections wait; a listener needs a name. Source: POSIX.1-2024 listen(); Linux unix(7)."""
+        """Let up to `backlog` + 1 connections wait; a listener needs a name.
+
+        Source: POSIX.1-2024 listen(); Linux unix(7).
+        """
         if self.name == UNNAMED:
             raise self.refusal("listener without a name")
         self.permit("listen")
@@ -181,7 +186,10 @@ class UnixConnection(UnixSocket):
                 self.other.read_ended = True
 
     def close(self) -> None:
-        """End the connection; a peer whose data nobody has read is told. Source: POSIX.1-2024 close(); Linux unix(7)."""
+        """End the connection; a peer whose data nobody has read is told.
+
+        Source: POSIX.1-2024 close(); Linux unix(7).
+        """
         self.is_closed = True
         self.lose_name()
         while self.queue:
@@ -212,7 +220,7 @@ class UnixConnection(UnixSocket):
 
     def is_writable(self) -> bool:
         """Whether at most a quarter of the send buffer is in use. Source: Linux unix(7), select(2)."""
-        return self.used() * 4 <= self.option("SO_SNDBUF")
+        return self.used() * 4 <= int(self.option("SO_SNDBUF"))
 
     def used(self) -> int:
         """Give the bytes of the send buffer that wait at the other end."""

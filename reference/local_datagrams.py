@@ -48,8 +48,7 @@ class UnixDatagram(UnixSocket):
         self.move("connect")
         if before is not None and before is not found:
             self.part_from(before)
-        return
-        yield
+        yield from ()  # the peer is asked nothing, so there is nothing to wait for
 
     def pair_with(self, other: UnixDatagram) -> None:
         """Become one end of a pair. Source: POSIX.1-2024 socketpair()."""
@@ -77,7 +76,10 @@ class UnixDatagram(UnixSocket):
     # -- messages ---------------------------------------------------------------------------------------------
 
     def send(self, data: bytes, flags: tuple[str, ...], to: Name | None) -> Waiting[int]:
-        """Send one message, whole, waiting for room in the receiver's queue. Source: POSIX.1-2024 sendto(); Linux unix(7)."""
+        """Send one message, whole, waiting for room in the receiver's queue.
+
+        Source: POSIX.1-2024 sendto(); Linux unix(7).
+        """
         if "MSG_OOB" in flags:
             raise self.refusal("no urgent data in messages")
         if to is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
-from reference.errors import Error
+from reference.errors import Error, Refused
 from reference.names import UNNAMED, Name
 from reference.states import OPTIONS
 from reference.tables import Table
@@ -142,9 +142,9 @@ class Socket:
 
     def accept(self) -> Waiting[tuple[Socket, Name]]:
         """Wait for a connection; give its socket and the name of the client."""
+        yield from ()
         self.permit("accept")
         raise NotImplementedError
-        yield
 
     def connect(self, name: Name) -> Waiting[None]:
         """Connect to a name."""
@@ -166,9 +166,9 @@ class Socket:
         """The last descriptor is gone: the socket ends. Source: POSIX.1-2024 close()."""
         raise NotImplementedError
 
-    def lingers(self) -> bool:
-        """Whether close() has to wait until data has gone out."""
-        return False
+    def linger(self) -> Waiting[None]:
+        """Wait, after the last close(), until data has gone out: only TCP may have to."""
+        yield from ()
 
     def own_name(self) -> Name:
         """Give what getsockname() gives."""
@@ -185,3 +185,32 @@ class Socket:
     def unread(self) -> int:
         """Give how many bytes the next receive could take."""
         raise NotImplementedError
+
+
+class Parked:
+    """A call that waits. `outcome` is None until it ends; `until` is virtual time in nanoseconds, or None."""
+
+    __slots__ = ("outcome", "sockets", "steps", "wait")
+
+    def __init__(self, steps: Waiting[Fields], wait: Wait) -> None:
+        """Keep a call that has yielded `wait`."""
+        self.steps = steps
+        self.wait = wait
+        self.sockets: tuple[Socket, ...] = ()
+        self.outcome: Fields | Refused | None = None
+
+    def hold(self, sockets: tuple[Socket, ...]) -> None:
+        """Keep sockets open as long as the call waits for them, whatever becomes of their descriptors."""
+        self.sockets = sockets
+        for sock in sockets:
+            sock.references += 1
+
+    @property
+    def waits_for(self) -> str:
+        """What has to happen."""
+        return self.wait.for_what
+
+    @property
+    def until(self) -> int | None:
+        """When it ends by itself."""
+        return self.wait.until

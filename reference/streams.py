@@ -42,7 +42,7 @@ class Stream(Socket):
             if self.read_ended or self.error is not None:
                 break
             wait = wait or self.wait("data", "SO_RCVTIMEO", flags)
-            if not (yield wait):
+            if not (yield wait._replace(for_what=f"data, {len(taken)} bytes have come") if taken else wait):
                 if taken:
                     break
                 raise self.refusal("would wait")
@@ -88,8 +88,8 @@ class Stream(Socket):
                 self.deliver(piece)
             if sent == len(data) and not self.must_wait():
                 return sent
-            wait = wait or self.wait("room for more data", "SO_SNDTIMEO", flags)
-            if not (yield wait):
+            wait = wait or self.wait("room", "SO_SNDTIMEO", flags)
+            if not (yield wait._replace(for_what=f"room for {len(data) - sent} more bytes")):
                 if sent:
                     return sent
                 raise self.refusal("would wait")

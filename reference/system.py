@@ -19,7 +19,7 @@ from reference.files import Files
 from reference.local import UnixSeqpacket, UnixStream
 from reference.local_datagrams import UnixDatagram
 from reference.ports import Ports
-from reference.sockets import Fields, Socket, Wait, Waiting
+from reference.sockets import Fields, Parked, Socket, Waiting
 from reference.tcp import Tcp4, Tcp6
 from reference.udp import Udp4, Udp6
 
@@ -32,29 +32,6 @@ PARTS: Mapping[str, type] = {
     },
 }
 """What the model is made of; another class in one of the places makes another kernel."""
-
-
-class Parked:
-    """A call that waits. `outcome` is None until it ends; `until` is virtual time in nanoseconds, or None."""
-
-    __slots__ = ("outcome", "sockets", "steps", "wait")
-
-    def __init__(self, steps: Waiting[Fields], wait: Wait, sockets: tuple[Socket, ...]) -> None:
-        """Keep a call that has yielded `wait`; the sockets stay open as long as it waits for them."""
-        self.steps = steps
-        self.wait = wait
-        self.sockets = sockets
-        self.outcome: Fields | Refused | None = None
-
-    @property
-    def waits_for(self) -> str:
-        """What has to happen."""
-        return self.wait.for_what
-
-    @property
-    def until(self) -> int | None:
-        """When it ends by itself."""
-        return self.wait.until
 
 
 class System:
@@ -85,7 +62,7 @@ class System:
 
     # -- calls that wait ----------------------------------------------------------------------------------
 
-    def run(self, steps: Waiting[Fields], sockets: tuple[Socket, ...]) -> Fields | Parked:
+    def run(self, steps: Waiting[Fields]) -> Fields | Parked:
         """Run a call until it ends or has to wait; raise its error."""
         try:
             wait = next(steps)
@@ -94,9 +71,7 @@ class System:
         except StopIteration as end:
             fields: Fields = end.value
             return fields
-        parked = Parked(steps, wait, sockets)
-        for sock in sockets:
-            sock.references += 1
+        parked = Parked(steps, wait)
         self._parked[parked] = None
         return parked
 
@@ -107,18 +82,23 @@ class System:
 
     def settle(self) -> None:
         """Let the parked calls look again until none of them can go on."""
-        while self._parked and any([self._resume(parked, True) for parked in list(self._parked)]):
-            pass
+        has_changed = True
+        while has_changed:
+            has_changed = False
+            for parked in list(self._parked):
+                has_changed |= self._resume(parked, has_changed=True)
 
-    def _resume(self, parked: Parked, has_changed: bool) -> bool:
-        """Let a parked call look again; true if it has ended."""
+    def _resume(self, parked: Parked, *, has_changed: bool) -> bool:
+        """Let a parked call look again; true if it has ended, or waits for something else than before."""
+        before = parked.wait
         try:
             parked.wait = parked.steps.send(has_changed)
-            return False
         except StopIteration as end:
             parked.outcome = end.value
         except Error as error:
             parked.outcome = Refused(error.errno, error.signals)
+        if parked.outcome is None:
+            return parked.wait != before
         del self._parked[parked]
         self.ended.append(parked)
         for sock in parked.sockets:
@@ -151,6 +131,6 @@ class System:
             while self._timers and self._timers[0][0] <= due:
                 heapq.heappop(self._timers)[2]()
             for parked in [one for one in self._parked if one.until is not None and one.until <= due]:
-                self._resume(parked, False)
+                self._resume(parked, has_changed=False)
             self.settle()
         self.now = max(self.now, to)

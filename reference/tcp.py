@@ -13,7 +13,7 @@ from reference.errors import Error, NotModelledError
 from reference.internet import InternetSocket
 from reference.names import UNNAMED, Host, Name
 from reference.ports import Claim
-from reference.sockets import Readiness, Socket, Waiting
+from reference.sockets import Readiness, Socket, Wait, Waiting
 from reference.states import TCP
 from reference.streams import Stream
 
@@ -253,7 +253,7 @@ class Tcp(Stream, InternetSocket):
         """Whether a third of the buffers is free. Source: Linux tcp(7), select(2)."""
         if self.other is None:
             return True
-        return self.room() * 3 > self.option("SO_SNDBUF") + self.other.option("SO_RCVBUF") // 2
+        return self.room() * 3 > int(self.option("SO_SNDBUF") + self.other.option("SO_RCVBUF") // 2)
 
     def deliver(self, data: bytes) -> None:
         """Let data arrive at the other end; one that is closed answers with a reset. Source: RFC 9293 3.6.1."""
@@ -350,13 +350,25 @@ class Tcp(Stream, InternetSocket):
         self.system.at(self.system.now + _TIME_WAIT_NS, outlast)
         self.leave()
 
-    def lingers(self) -> bool:
-        """Whether close() waits for data that the other end has no room for. Source: POSIX.1-2024 SO_LINGER."""
-        waits = self.option("SO_LINGER") > 0 and self.other is not None
-        return waits and self.other is not None and len(self.other.inbox) > self.other.option("SO_RCVBUF") // 2
+    def linger(self) -> Waiting[None]:
+        """Wait for the other end to have room for everything, at most as long as SO_LINGER says.
+
+        Source: POSIX.1-2024 close(), 2.10.16 SO_LINGER.
+        """
+        seconds = self.option("SO_LINGER")
+        wait = Wait("data that the other end has no room for", self.system.now + seconds * 1_000_000_000)
+        while seconds > 0 and self.has_unsent() and (yield wait):
+            pass
+
+    def has_unsent(self) -> bool:
+        """Whether some of what was sent is more than the other end takes."""
+        return self.other is not None and len(self.other.inbox) > self.other.option("SO_RCVBUF") // 2
 
     def close(self) -> None:
-        """Close: orderly, or by a reset if data was left unread or SO_LINGER is 0. Source: RFC 9293 3.6; RFC 1122 4.2.2.13."""
+        """Close: orderly, or by a reset if data was left unread or SO_LINGER is 0.
+
+        Source: RFC 9293 3.6; RFC 1122 4.2.2.13; POSIX.1-2024 2.10.16 SO_LINGER.
+        """
         self.is_closed = True
         if self.state in {"LISTEN", "SYN-SENT"}:
             self.cancel()

@@ -67,7 +67,10 @@ class Udp(InternetSocket):
             self.ports.publish(self)
 
     def connect(self, name: Name) -> Waiting[None]:
-        """Note down the peer: where send() goes, and from whom to receive. Nothing is sent. Source: POSIX.1-2024 connect()."""
+        """Note down the peer: where send() goes, and from whom to receive. Nothing is sent.
+
+        Source: POSIX.1-2024 connect().
+        """
         self.name_if_needed()
         host, port = self.destination(name)
         source = self.source_for(host)
@@ -75,8 +78,7 @@ class Udp(InternetSocket):
         self.peer = self.spell(host, port)
         self.move("connect")
         self.narrow(source)
-        return
-        yield
+        yield from ()  # nobody is asked, so there is nothing to wait for
 
     def narrow(self, source: Host) -> None:
         """Be found at one address only, now that the way to the peer is known. Source: Linux ip(7)."""
@@ -101,8 +103,8 @@ class Udp(InternetSocket):
         if self.write_ended:
             raise self.refusal("shut down for sending")
         self.deliver(data, host, port)
+        yield from ()  # what has no room is dropped, so there is nothing to wait for
         return len(data)
-        yield
 
     def where(self, to: Name | None) -> tuple[Host, int]:
         """Give the address that a message goes to: the one given, else the peer."""
@@ -110,8 +112,7 @@ class Udp(InternetSocket):
             self.permit("send")
             assert self.called is not None  # noqa: S101 - the state says so
             return self.called
-        host, port = self.read_address(to)
-        if not port:
+        if not self.read_address(to)[1]:
             raise self.refusal("port zero")
         return self.destination(to)
 
