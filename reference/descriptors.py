@@ -16,7 +16,7 @@ from reference import options
 from reference.errors import Error, NotModelledError, Refused
 from reference.local import UnixConnection
 from reference.local_datagrams import UnixDatagram
-from reference.names import Name
+from reference.names import ADDRESS_BYTES, UNNAMED, Name, size_of
 from reference.readiness import poll, select
 from reference.sockets import Fields, Parked, Socket, Waiting
 from reference.states import DESCRIPTORS
@@ -113,6 +113,13 @@ class Process:
         heapq.heappush(self.free, number)
         self.system.let_go(sock)
 
+    def address_of(self, args: Mapping[str, Any]) -> Name | None:
+        """Give the address among the arguments; one that fits no family is refused before any socket sees it."""
+        name: Name | None = args.get("addr")
+        if name is not None and size_of(name) > ADDRESS_BYTES:
+            raise self.refusal("address longer than any")
+        return name
+
     # -- making sockets ---------------------------------------------------------------------------------------
 
     def kind_of(self, args: Mapping[str, Any]) -> str:
@@ -179,7 +186,8 @@ class Process:
 
 
 def _bind(process: Process, args: Mapping[str, Any]) -> Fields:
-    process.socket_of(args["sock"]).bind(args["addr"])
+    sock = process.socket_of(args["sock"])
+    sock.bind(process.address_of(args) or UNNAMED)
     return {}
 
 
@@ -190,7 +198,8 @@ def _listen(process: Process, args: Mapping[str, Any]) -> Fields:
 
 
 def _connect(process: Process, args: Mapping[str, Any]) -> Waiting[Fields]:
-    yield from process.socket_of(args["sock"]).connect(args["addr"])
+    sock = process.socket_of(args["sock"])
+    yield from sock.connect(process.address_of(args) or UNNAMED)
     return {}
 
 
@@ -199,12 +208,12 @@ def _flags(args: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _send(process: Process, args: Mapping[str, Any]) -> Waiting[Fields]:
-    return {"count": (yield from process.socket_of(args["sock"]).send(args["data"], _flags(args), args.get("addr")))}
+    sock = process.socket_of(args["sock"])
+    return {"count": (yield from sock.send(args["data"], _flags(args), process.address_of(args)))}
 
 
 def _sendmsg(process: Process, args: Mapping[str, Any]) -> Waiting[Fields]:
-    data = b"".join(args["parts"])
-    return {"count": (yield from process.socket_of(args["sock"]).send(data, _flags(args), args.get("addr")))}
+    return _send(process, {**args, "data": b"".join(args["parts"])})
 
 
 def _received(process: Process, args: Mapping[str, Any], size: int) -> Waiting[Fields]:

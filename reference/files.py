@@ -6,6 +6,7 @@ the socket is closed, and removing it does not end a connection. Source: POSIX.1
 
 from __future__ import annotations
 
+import posixpath
 from typing import Protocol
 
 from reference.errors import Error
@@ -19,18 +20,30 @@ class Files:
     """Every path that exists, and who answers behind it."""
 
     def __init__(self) -> None:
-        """Begin with no file; every folder exists."""
-        self._types: dict[str, str] = {}
+        """Begin with an empty root."""
+        self._types: dict[str, str] = {"": "directory", "/": "directory"}
         self._owners: dict[str, Owner] = {}
 
     def type_of(self, path: str) -> str:
         """Give `none`, `socket`, `file` or `directory`."""
         return self._types.get(path, "none")
 
+    def has_folder_for(self, path: str) -> bool:
+        """Whether the folder exists that the path lies in; a path without one lies in the working directory."""
+        return self.type_of(posixpath.dirname(path)) == "directory"
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder, and those it lies in."""
+        while path not in self._types:
+            self._types[path] = "directory"
+            path = posixpath.dirname(path)
+
     def make_file(self, path: str) -> None:
         """Put a regular file there."""
         if self.type_of(path) != "none":
             raise Error("EEXIST")
+        if not self.has_folder_for(path):
+            raise Error("ENOENT")
         self._types[path] = "file"
 
     def unlink(self, path: str) -> None:

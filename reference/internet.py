@@ -26,8 +26,8 @@ class InternetSocket(Socket):
     """Whether an IPv6 socket takes the structure of an IPv4 address too: Linux does for UDP."""
 
     claim: Claim | None = None
-    is_named_by_program = False
-    """Whether the program has chosen the port: what was chosen for it is taken back when it is over."""
+    chosen: Claim | None = None
+    """What the program itself has bound: what was chosen for it is taken back when the connection is over."""
     peer: Name | None = None
 
     @property
@@ -57,12 +57,12 @@ class InternetSocket(Socket):
         own = self.own_host
         if own.version != self.version and host == Host(6, ANY[6]):
             host = Host(4, ANY[4])  # called from an IPv4 name, the IPv6 wildcard is this host in IPv4
+        if not own.is_any and own.version != host.version:
+            raise NotModelledError("a socket with a name of one version of IP calls an address of the other")
         host = host.reached()
         is_barred = host.version == 4 and self.version == 6 and self.option("IPV6_V6ONLY")
         if not host.is_local or is_barred:
             raise self.refusal("no route")
-        if not own.is_any and own.version != host.version:
-            raise NotModelledError("a socket with a name of one version of IP calls an address of the other")
         return host, port
 
     @property
@@ -79,6 +79,8 @@ class InternetSocket(Socket):
     def bind(self, name: Name) -> None:
         """Take an address and a port, any free port for 0. Source: POSIX.1-2024 bind(); Linux ip(7)."""
         host, port = self._read_own_address(name)
+        if self.version == 6:  # IPv6 looks at the socket first and IPv4 at the address. Source: Linux ipv6(7), ip(7)
+            self.check_unnamed()
         if not (host.is_any or host.is_local):
             raise self.refusal("not a local address")
         self.check_unnamed()
@@ -88,7 +90,7 @@ class InternetSocket(Socket):
         if self.ports.is_taken(claim):
             raise self.refusal("address in use")
         self.ports.hold(self, claim)
-        self.is_named_by_program = True
+        self.chosen = claim
         self.name = self.spell(host, port)
 
     def _read_own_address(self, name: Name) -> tuple[Host, int]:
@@ -114,7 +116,13 @@ class InternetSocket(Socket):
     def take_port(self, host: Host, port: int) -> None:
         """Hold a port that was chosen for the program."""
         self.ports.hold(self, self.claim_of(host, port))
-        self.is_named_by_program = False
+
+    def narrow(self, source: Host) -> None:
+        """Hold the port at one address only, now that the way to the peer is known. Source: Linux ip(7), connect(2)."""
+        port = self.claim_port
+        self.ports.release(self)
+        self.take_port(source, port)
+        self.name = self.spell(source, port)
 
     @property
     def claim_port(self) -> int:

@@ -46,42 +46,51 @@ class UnixSocket(Socket):
             self.bind_anywhere()
             return
         wanted = self.read_address(name)
-        if wanted.path is not None and self.system.files.type_of(wanted.path) != "none":
-            raise self.refusal("address in use")
+        if wanted.path is not None:
+            self.check_path(wanted.path)
         if self.name != UNNAMED:
             raise self.refusal("already bound")
         if wanted.path is not None:
             self.system.files.make_socket(wanted.path, self)
-        elif wanted.abstract in self.system.abstract:
+        elif (self.type, wanted.abstract) in self.system.abstract:
             raise self.refusal("address in use")
         else:
-            self.system.abstract[wanted.abstract or ""] = self
+            self.system.abstract[self.type, wanted.abstract] = self
         self.name = wanted
+
+    def check_path(self, path: str) -> None:
+        """Raise if no file can be made there. Source: POSIX.1-2024 bind() EADDRINUSE, ENOENT."""
+        if not self.system.files.has_folder_for(path):
+            raise self.refusal("no such folder")
+        if self.system.files.type_of(path) != "none":
+            raise self.refusal("address in use")
 
     def bind_anywhere(self) -> None:
         """Take an abstract name of five hexadecimal digits, unless there is a name. Source: Linux unix(7), autobind."""
         if self.name == UNNAMED:
-            number = next(one for one in range(1 << 20) if f"{one:05x}" not in self.system.abstract)
-            self.name = Unix(abstract=f"{number:05x}")
-            self.system.abstract[f"{number:05x}"] = self
+            self.name = Unix(abstract=f"{next(self.system.autobound):05x}")
+            self.system.abstract[self.type, self.name.abstract] = self
 
     def lose_name(self) -> None:
         """Be found no more; the file stays. Source: Linux unix(7): the path remains until unlink()."""
         if isinstance(self.name, Unix):
             if self.name.path is not None:
                 self.system.files.forget(self.name.path, self)
-            elif self.name.abstract is not None:
-                self.system.abstract.pop(self.name.abstract, None)
+            elif self.system.abstract.get((self.type, self.name.abstract)) is self:
+                del self.system.abstract[self.type, self.name.abstract]
 
     def find(self, name: Name) -> UnixSocket:
-        """Find the socket behind a name; it must be of the same type. Source: POSIX.1-2024 connect(); Linux unix(7)."""
+        """Find the socket behind a name, of the same type: each type has its own abstract names, paths are for all.
+
+        Source: POSIX.1-2024 connect(); Linux unix(7).
+        """
         wanted = self.read_address(name)
         if wanted.path is not None:
             if self.system.files.type_of(wanted.path) == "none":
                 raise self.refusal("no such path")
             found = self.system.files.owner_of(wanted.path)
         else:
-            found = self.system.abstract.get(wanted.abstract or "")
+            found = self.system.abstract.get((self.type, wanted.abstract))
         if not isinstance(found, UnixSocket):
             raise self.refusal("nobody behind the path")
         if found.type != self.type:
@@ -209,12 +218,16 @@ class UnixConnection(UnixSocket):
         """Whether something was received that nobody has read."""
         raise NotImplementedError
 
+    def is_readable(self) -> bool:
+        """Whether a receive would find something."""
+        return self.has_unread()
+
     # -- what can be seen -------------------------------------------------------------------------------------
 
     def readiness(self) -> Readiness:
         """Say what would not wait. Source: POSIX.1-2024 poll(); Linux unix(7)."""
         has_ended = (self.read_ended and self.write_ended) or self.state == self.table.initial
-        is_readable = bool(self.queue) or self.has_unread() or self.read_ended
+        is_readable = bool(self.queue) or self.is_readable() or self.read_ended
         is_writable = self.state != self.listening and self.is_writable()
         return Readiness(is_readable, is_writable, has_ended, self.error is not None)
 
@@ -346,7 +359,11 @@ class UnixSeqpacket(UnixConnection):
         return self.other.inbox_bytes if isinstance(self.other, UnixSeqpacket) else 0
 
     def has_unread(self) -> bool:
-        """Whether messages wait."""
+        """Whether bytes wait: empty messages do not count. Source: Linux unix(7)."""
+        return any(message.data for message in self.inbox)
+
+    def is_readable(self) -> bool:
+        """Whether a message waits, even an empty one."""
         return bool(self.inbox)
 
     def unread(self) -> int:

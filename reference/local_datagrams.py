@@ -82,9 +82,7 @@ class UnixDatagram(UnixSocket):
         """
         if "MSG_OOB" in flags:
             raise self.refusal("no urgent data in messages")
-        if to is None:
-            self.permit("send")
-        else:
+        if to is not None:
             self.read_address(to)
         if len(data) > self.option("SO_SNDBUF") - RESERVED_BYTES:
             raise self.refusal("too long")
@@ -93,6 +91,8 @@ class UnixDatagram(UnixSocket):
             self.report_error()
             if self.write_ended:
                 raise self.refusal("shut down for sending")
+            if to is None:
+                self.permit("send")
             receiver = self.receiver(to)
             if self.used < self.option("SO_SNDBUF") and receiver.has_room_for(self):
                 break

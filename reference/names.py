@@ -32,6 +32,8 @@ ANY = {4: "0.0.0.0", 6: "::"}
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 # sun_path holds 108 bytes. Source: Linux unix(7).
 PATH_BYTES = 108
+# A sockaddr_storage, which holds an address of any family. Source: POSIX.1-2024 <sys/socket.h>.
+ADDRESS_BYTES = 128
 
 
 class Host(NamedTuple):

@@ -45,7 +45,7 @@ def _refusal(sock: Socket, situation: str) -> Error:
     return Error(sock.option_table.errno[situation])
 
 
-def _known(sock: Socket, name: str, level: str | None) -> Option:
+def _known(sock: Socket, name: str, level: str | None, missing: str) -> Option:
     option = KNOWN.get(name)
     if option is None or (level is not None and level != option.level):
         raise NotModelledError(f"the option {name} at level {level or 'of its own'} is not modelled")
@@ -53,13 +53,13 @@ def _known(sock: Socket, name: str, level: str | None) -> Option:
         if not isinstance(sock, InternetSocket):
             raise _refusal(sock, "no options at this level")
         if (option.level == _TCP and sock.protocol != "tcp") or (option.level == _IPV6 and sock.version != 6):
-            raise _refusal(sock, "not for this level")
+            raise _refusal(sock, missing)
     return option
 
 
 def get(sock: Socket, name: str, level: str | None) -> Any:  # noqa: ANN401 - a number, a truth value or a word
     """Read an option. Source: POSIX.1-2024 getsockopt()."""
-    option = _known(sock, name, level)
+    option = _known(sock, name, level, "nothing to read at this level")
     match name:
         case "SO_TYPE":
             return sock.type
@@ -76,8 +76,10 @@ def get(sock: Socket, name: str, level: str | None) -> Any:  # noqa: ANN401 - a 
 
 def put(sock: Socket, name: str, level: str | None, value: Any) -> None:  # noqa: ANN401 - as above
     """Set an option. Source: POSIX.1-2024 setsockopt()."""
-    if not _known(sock, name, level).is_settable:
+    if not _known(sock, name, level, "nothing to set at this level").is_settable:
         raise _refusal(sock, "cannot be set")
+    if name == "SO_REUSEPORT" and not isinstance(sock, InternetSocket):
+        raise _refusal(sock, "not in this family")
     if name == "IPV6_V6ONLY" and isinstance(sock, InternetSocket) and sock.claim is not None:
         raise _refusal(sock, "too late")
     if name in _LEAST_BYTES:

@@ -35,7 +35,6 @@ _CLAUSES: Mapping[str, str] = {
     "connect-datagram": "POSIX.1-2024 connect(), DESCRIPTION: sockets that are not connection-mode",
     "connect-linux": "Linux connect(2): a listening TCP socket is already connected, POSIX would say EOPNOTSUPP",
     "connect-unix": "Linux unix(7): a listening socket cannot connect, POSIX would say EOPNOTSUPP",
-    "dup": "POSIX.1-2024 dup(), ERRORS",
     "fin": "RFC 9293 3.6: closing a connection",
     "gone": "Linux unix(7): the receiver of a connected datagram socket was closed",
     "icmp": "RFC 1122 4.1.3.3: an ICMP error is told to the sender",
@@ -49,11 +48,9 @@ _CLAUSES: Mapping[str, str] = {
     "option": "POSIX.1-2024 setsockopt(), getsockopt(), ERRORS",
     "pair": "POSIX.1-2024 socketpair(), DESCRIPTION",
     "pair-errors": "POSIX.1-2024 socketpair(), ERRORS",
-    "poll": "POSIX.1-2024 poll(), DESCRIPTION",
     "recv": "POSIX.1-2024 recv(), ERRORS",
     "recv-unix": "Linux unix(7), recv(2): a stream that was never connected, POSIX would say ENOTCONN",
     "reset": "RFC 9293 3.5.2: reset generation",
-    "select": "POSIX.1-2024 select(), ERRORS",
     "send": "POSIX.1-2024 send(), ERRORS",
     "send-linux": "Linux tcp(7), send(2): a socket that was never connected is a broken pipe, POSIX would say ENOTCONN",
     "send-name": "POSIX.1-2024 sendto(), ERRORS",
@@ -81,7 +78,7 @@ DESCRIPTORS = Table(
         type not in the family: ESOCKTNOSUPPORT, socket
         protocol not in the type: EPROTONOSUPPORT, socket
         no pairs in the family: EOPNOTSUPP, pair-errors
-        value out of range: EINVAL, select
+        address longer than any: EINVAL, bind
         """,
         _CLAUSES,
     ),
@@ -114,8 +111,9 @@ TCP = Table(
         CLOSED -- SYN arrives -> ESTABLISHED, accept-new
         SYN-SENT -- SYN,ACK arrives -> ESTABLISHED, open
         SYN-SENT -- RST arrives -> REFUSED, open
+        SYN-SENT -- nothing arrives -> REFUSED, open
         SYN-SENT -- shutdown -> CLOSED, shutdown-linux
-        REFUSED -- connect -> CLOSED, connect-again
+        REFUSED TIME-WAIT ENDED -- failure told -> CLOSED, connect-again
         ESTABLISHED -- FIN sent -> FIN-WAIT-2, fin
         ESTABLISHED -- FIN arrives -> CLOSE-WAIT, fin
         FIN-WAIT-2 -- FIN arrives -> TIME-WAIT, fin
@@ -154,6 +152,7 @@ TCP = Table(
         connection in use: EADDRNOTAVAIL, connect
         no route: ENETUNREACH, connect
         nobody listens: ECONNREFUSED, connect
+        no answer: ETIMEDOUT, connect
         failure already told: ECONNABORTED, connect-again
         under way: EINPROGRESS, connect
         reset by the peer: ECONNRESET, recv
@@ -219,6 +218,7 @@ _UNIX_NAMES = """
     already bound: EINVAL, bind
     address in use: EADDRINUSE, bind
     not a name: EINVAL, bind
+    no such folder: ENOENT, bind
     no such path: ENOENT, connect
     nobody behind the path: ECONNREFUSED, connect
     of another type: EPROTOTYPE, connect
@@ -349,8 +349,10 @@ OPTIONS = Table(
     refusals=(),
     conditions=conditions(
         """
-        not for this level: ENOPROTOOPT, option
+        nothing to read at this level: EOPNOTSUPP, option
+        nothing to set at this level: ENOPROTOOPT, option
         no options at this level: EOPNOTSUPP, option
+        not in this family: EOPNOTSUPP, option
         cannot be set: ENOPROTOOPT, option
         too late: EINVAL, option
         """,

@@ -42,7 +42,8 @@ class System:
         self.parts = parts
         self.ports: dict[str, Ports] = {"tcp": parts["ports"](), "udp": parts["ports"]()}
         self.files: Files = parts["files"]()
-        self.abstract: dict[str, Socket] = {}
+        self.abstract: dict[tuple[str, str | None], Socket] = {}
+        self.autobound = itertools.count()
         self.connections: dict[tuple[Any, ...], Socket] = {}
         self.now = 0
         self.ended: deque[Parked] = deque()

@@ -6,19 +6,14 @@ call returns. Source: RFC 9293; POSIX.1-2024 2.10; Linux tcp(7).
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 from reference.errors import Error, NotModelledError
-from reference.internet import InternetSocket
-from reference.names import UNNAMED, Host, Name
+from reference.handshake import Opening
+from reference.names import Name
 from reference.ports import Claim
-from reference.sockets import Readiness, Socket, Wait, Waiting
-from reference.states import TCP
+from reference.sockets import Readiness, Wait, Waiting
 from reference.streams import Stream
-
-if TYPE_CHECKING:
-    from reference.system import System
 
 # RFC 9293 3.4.1 says two minutes for the segment lifetime; Linux waits sixty seconds for both together.
 _TIME_WAIT_NS = 60 * 1_000_000_000
@@ -30,182 +25,15 @@ class Remnant:
     claim: Claim | None = None
 
 
-class Tcp(Stream, InternetSocket):
+class Tcp(Stream, Opening):
     """One end of a TCP connection, or a socket that listens for them."""
 
-    table = TCP
-    type = "stream"
-    protocol = "tcp"
-    space = "tcp"
-    listening = "LISTEN"
     open_states: ClassVar[frozenset[str]] = frozenset({"ESTABLISHED", "FIN-WAIT-2", "CLOSE-WAIT"})
     over_states: ClassVar[frozenset[str]] = frozenset({"TIME-WAIT", "ENDED"})
 
-    def __init__(self, system: System) -> None:
-        """Make a socket in state CLOSED."""
-        super().__init__(system)
-        self.other: Tcp | None = None
-        """The other end of the connection."""
-        self.listener: Tcp | None = None
-        """Who was asked for a connection, while nothing has come back."""
-        self.queue: deque[Tcp] = deque()
-        """Of a listener: connections that nobody has accepted yet."""
-        self.knocking: deque[Tcp] = deque()
-        """Of a listener: attempts for which there is no room in the queue."""
-        self.backlog = 0
-        self.is_closed = False
-        self.is_attempt_untold = False
-        """Whether a connect() that did not wait has not been told how it went."""
-        self.has_fin = False
-        """Whether the other end has sent its last byte."""
-
-    # -- names ------------------------------------------------------------------------------------------------
-
-    def check_unnamed(self) -> None:
-        """Raise if the socket has a port. Source: POSIX.1-2024 bind() EINVAL."""
-        if self.claim is not None:
-            raise self.refusal("already bound")
-
-    # -- the server's side ------------------------------------------------------------------------------------
-
-    def listen(self, backlog: int) -> None:
-        """Let up to `backlog` + 1 connections wait. Source: POSIX.1-2024 listen(); Linux listen(2)."""
-        self.permit("listen")
-        self.backlog = backlog
-        if self.state == self.listening:
-            return
-        self.name_implicitly("address in use")
-        self.move("listen")
-        claim = self.claim
-        if claim is not None:
-            self.ports.release(self)
-            wanted = self.claim_of(claim.host, claim.port)
-            if self.ports.is_taken(wanted):
-                self.state = self.table.initial
-                self.ports.hold(self, claim)
-                raise self.refusal("address in use")
-            self.ports.hold(self, wanted)
-            self.ports.publish(self)
-
-    def has_room(self) -> bool:
-        """Whether one more connection may wait in the queue."""
-        return len(self.queue) <= self.backlog
-
-    def accept(self) -> Waiting[tuple[Socket, Name]]:
-        """Take the oldest connection from the queue. Source: POSIX.1-2024 accept()."""
-        self.permit("accept")
-        wait = self.wait("a connection", "SO_RCVTIMEO")
-        while not self.queue:
-            if not (yield wait):
-                raise self.refusal("would wait")
-            self.permit("accept")
-        new = self.queue.popleft()
-        while self.knocking and self.has_room():
-            self.admit(self.knocking.popleft())
-        return new, new.peer if new.peer is not None else UNNAMED
-
-    def admit(self, client: Tcp) -> None:
-        """Make the socket of a new connection and queue it: the handshake. Source: RFC 9293 3.5."""
-        new = self.system.create(f"{self.domain}-stream")
-        assert isinstance(new, Tcp)  # noqa: S101 - a part is of the class that it stands for
-        new.move("SYN arrives")
-        new.options = dict(self.options)
-        host, port = client.called
-        new.name, new.peer = self.spell(host, port), self.spell(client.calling, client.claim_port)
-        new.take_port(host, port)
-        new.other, client.other = client, new
-        self.queue.append(new)
-        client.move("SYN,ACK arrives")
-
-    def stop_listening(self) -> None:
-        """Reset the connections that nobody has accepted, refuse those that still knock. Source: RFC 9293 3.5.2."""
-        self.ports.withdraw(self)
-        while self.queue:
-            self.queue.popleft().abort()
-        while self.knocking:
-            self.knocking.popleft().hear_reset()
-
-    # -- the client's side ------------------------------------------------------------------------------------
-
-    called: tuple[Host, int]
-    calling: Host
-    connection: tuple[Any, ...] = ()
-
-    def connect(self, name: Name) -> Waiting[None]:
-        """Connect: ask, and wait for the answer. Source: POSIX.1-2024 connect(); RFC 9293 3.5."""
-        if self.state != "SYN-SENT" and self.tell_attempt():
-            return
-        if self.state != "SYN-SENT":
-            self.permit("connect")
-            self.start_attempt(name)
-        elif self.is_nonblocking:
-            self.permit("connect")
-        wait = self.wait("an answer to its connection request", "SO_SNDTIMEO")
-        if not wait.is_allowed:
-            self.is_attempt_untold = True
-            raise self.refusal("under way")
-        while self.state == "SYN-SENT":
-            if not (yield wait):
-                self.is_attempt_untold = True
-                raise self.refusal("under way")
-        self.is_attempt_untold = True
-        self.tell_attempt()
-
-    def start_attempt(self, name: Name) -> None:
-        """Choose the own name and send the SYN."""
-        host, port = self.destination(name)
-        source = self.source_for(host)
-        if self.claim is None:
-            self.name_implicitly("no port left")
-        key = (*source, self.claim_port, *host, port)
-        if key in self.system.connections:
-            raise self.refusal("connection in use")
-        self.system.connections[key] = self
-        self.connection = key
-        self.called, self.calling = (host, port), source
-        self.name, self.peer = self.spell(source, self.claim_port), self.spell(host, port)
-        self.move("connect")
-        self.knock()
-
-    def knock(self) -> None:
-        """Let the SYN arrive: at a listener with room, at one without, or at nobody."""
-        host, port = self.called
-        listener = next(iter(self.ports.at(host, port)), None)
-        if listener is None:
-            self.hear_reset()
-            return
-        assert isinstance(listener, Tcp)  # noqa: S101 - only sockets of TCP are in this space
-        if listener.has_room():
-            listener.admit(self)
-        else:
-            self.listener = listener
-            listener.knocking.append(self)
-
-    def tell_attempt(self) -> bool:
-        """Tell how an attempt went that connect() did not wait for; true if it succeeded.
-
-        Source: POSIX.1-2024 connect() EINPROGRESS; Linux connect(2).
-        """
-        if not self.is_attempt_untold:
-            return False
-        self.is_attempt_untold = False
-        if self.state != "REFUSED":
-            return True
-        self.move("connect")
-        self.forget_names()
-        self.read_ended = self.write_ended = False
-        self.report_error()
-        raise self.refusal("failure already told")
-
-    def forget_names(self) -> None:
-        """Go back to the name that the program has chosen, or to none."""
-        self.leave_connection()
-        self.peer = None
-        if self.is_named_by_program and self.claim is not None:
-            self.name = self.spell(self.claim.host, self.claim.port)
-        else:
-            self.ports.release(self)
-            self.name = UNNAMED
+    is_closed = False
+    """Whether the last descriptor is gone: the connection may outlive it."""
+    other: Tcp | None
 
     # -- data -------------------------------------------------------------------------------------------------
 
@@ -256,12 +84,15 @@ class Tcp(Stream, InternetSocket):
         return self.room() * 3 > int(self.option("SO_SNDBUF") + self.other.option("SO_RCVBUF") // 2)
 
     def deliver(self, data: bytes) -> None:
-        """Let data arrive at the other end; one that is closed answers with a reset. Source: RFC 9293 3.6.1."""
+        """Let data arrive at the other end; one that reads and writes no more answers with a reset.
+
+        Source: RFC 9293 3.6.1; RFC 1122 4.2.2.13.
+        """
         other = self.other
         if other is None:
             return
-        if other.is_closed:
-            other.leave()
+        if other.is_closed or (other.state == "FIN-WAIT-2" and other.read_ended):
+            other.hear_reset()
             self.hear_reset()
         else:
             other.inbox += data
@@ -277,20 +108,22 @@ class Tcp(Stream, InternetSocket):
         # A socket without a connection fails, and its directions are ended all the same. Linux shutdown(2)
         self.read_ended |= how != "wr"
         self.write_ended |= how != "rd"
+        self.is_attempt_untold &= self.state not in self.open_states
         self.permit("shutdown")
         if how != "rd":
             self.send_fin()
 
     def cancel(self) -> None:
         """Give up listening, or an attempt that has no answer."""
-        if self.state == self.listening:
+        was_listening = self.state == self.listening
+        if was_listening:
             self.stop_listening()
-        elif self.listener is not None:
-            self.listener.knocking.remove(self)
-            self.listener = None
         self.move("shutdown")
         self.is_attempt_untold = False
+        name = self.name
         self.forget_names()
+        if was_listening:
+            self.name = name
 
     def send_fin(self) -> None:
         """Send the last byte's successor. Source: RFC 9293 3.6."""
@@ -316,7 +149,6 @@ class Tcp(Stream, InternetSocket):
         situation = {"SYN-SENT": "nobody listens", "CLOSE-WAIT": "nobody takes it any more"}
         self.error = self.table.errno[situation.get(self.state, "reset by the peer")]
         self.move("RST arrives")
-        self.listener = None
         self.leave()
 
     def abort(self) -> None:
@@ -329,13 +161,9 @@ class Tcp(Stream, InternetSocket):
     def leave(self) -> None:
         """The connection is over in both directions."""
         self.read_ended = self.write_ended = True
-        if not self.is_named_by_program or self.is_closed:
+        if self.chosen is None or self.is_closed:
             self.ports.release(self)
         self.leave_connection()
-
-    def leave_connection(self) -> None:
-        """Let the pair of names be used again."""
-        self.system.connections.pop(self.connection, None)
 
     def wait_out(self) -> None:
         """Let the port be held for a while: late segments must not meet a new connection. Source: RFC 9293 3.6.1."""

@@ -6,8 +6,9 @@ Source: RFC 768; RFC 1122 4.1.3; POSIX.1-2024 2.10.6 SOCK_DGRAM; Linux udp(7).
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from reference.errors import NotModelledError
 from reference.internet import InternetSocket
 from reference.messages import nothing, one_message
 from reference.names import Host, Name
@@ -38,7 +39,6 @@ class Udp(InternetSocket):
     protocol = "udp"
     space = "udp"
     takes_plain_ipv4 = True
-    refuses_urgent: ClassVar[bool]
 
     def __init__(self, system: System) -> None:
         """Make a socket that nobody can reach yet."""
@@ -73,6 +73,8 @@ class Udp(InternetSocket):
         """
         self.name_if_needed()
         host, port = self.destination(name)
+        if not port:
+            raise NotModelledError("a UDP socket connected to port 0 hears every port of its peer")
         source = self.source_for(host)
         self.called = (host, port)
         self.peer = self.spell(host, port)
@@ -81,13 +83,10 @@ class Udp(InternetSocket):
         yield from ()  # nobody is asked, so there is nothing to wait for
 
     def narrow(self, source: Host) -> None:
-        """Be found at one address only, now that the way to the peer is known. Source: Linux ip(7)."""
-        port = self.claim_port
+        """Be found at the one address too."""
         self.ports.withdraw(self)
-        self.ports.release(self)
-        self.ports.hold(self, self.claim_of(source, port))
+        super().narrow(source)
         self.ports.publish(self)
-        self.name = self.spell(source, port)
 
     # -- messages ---------------------------------------------------------------------------------------------
 
@@ -96,9 +95,12 @@ class Udp(InternetSocket):
         self.name_if_needed()
         if len(data) > _MOST_BYTES[self.version]:
             raise self.refusal("too long")
-        if "MSG_OOB" in flags and self.refuses_urgent:
+        is_urgent = "MSG_OOB" in flags
+        if is_urgent and self.version == 4:
             raise self.refusal("no urgent data in messages")
         host, port = self.where(to)
+        if is_urgent and host.version == 4:  # over IPv6 the flag is not looked at. Source: Linux udp(7)
+            raise self.refusal("no urgent data in messages")
         self.report_error()
         if self.write_ended:
             raise self.refusal("shut down for sending")
@@ -192,7 +194,6 @@ class Udp4(Udp):
 
     domain = "inet"
     version = 4
-    refuses_urgent = True
 
 
 class Udp6(Udp):
@@ -200,4 +201,3 @@ class Udp6(Udp):
 
     domain = "inet6"
     version = 6
-    refuses_urgent = False
