@@ -2,7 +2,7 @@
 
 The model never waits. It answers a call with its result, with the error that it fails with, or with `Parked`: this
 call would wait, and here is where its outcome will stand. Everything that makes a *blocking* call of it is in the
-thirty lines of `_call` and what they use, and is what any library does that lets threads wait for each other:
+forty lines of `_call` and what they use, and is what any library does that lets threads wait for each other:
 
 * **One lock.** The model is a plain data structure, and two threads in it at once would see each other's half-done
   work. So a thread takes the lock, makes its call, and gives the lock back. This is what a *monitor* is.
@@ -35,6 +35,7 @@ import struct
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from reference import PARTS, Inet, Parked, Refused, System, Unix
@@ -58,6 +59,10 @@ class RealFiles(Files):
         except OSError:
             return "none"
         return "socket" if stat.S_ISSOCK(mode) else "directory" if stat.S_ISDIR(mode) else "file"
+
+    def has_folder_for(self, path: str) -> bool:
+        """Whether the folder exists that the path lies in."""
+        return Path(path).parent.is_dir()
 
     def make_socket(self, path: str, owner: Owner) -> None:
         """Put the file of a socket there. Any process may make one with mknod(); only bind() gives it an owner."""

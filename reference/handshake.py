@@ -13,6 +13,7 @@ from reference.internet import InternetSocket
 from reference.names import UNNAMED, Host, Name
 from reference.sockets import Socket, Waiting
 from reference.states import TCP
+from reference.streams import Stream
 
 if TYPE_CHECKING:
     from reference.system import System
@@ -22,7 +23,7 @@ _RETRY_NS = 1_000_000_000
 _LAST_RETRY_NS = 64 * _RETRY_NS
 
 
-class Opening(InternetSocket):
+class Opening(Stream, InternetSocket):
     """What a TCP socket does until it is connected."""
 
     table = TCP
@@ -137,16 +138,16 @@ class Opening(InternetSocket):
         """Choose the own name and send the SYN."""
         host, port = self.destination(name)
         source = self.source_for(host)
-        self.name_implicitly("no port left")
-        if (source, self.claim_port) == (host, port):
+        own_port = self.claim_port or self.free_port("no port left")
+        if (source, own_port) == (host, port):
             raise NotModelledError("a socket that connects to itself")
-        key = (*source, self.claim_port, *host, port)
+        key = (*source, own_port, *host, port)
         if key in self.system.connections:
             raise self.refusal("connection in use")
         self.system.connections[key] = self
         self.connection = key
         self.called, self.calling = (host, port), source
-        self.narrow(source)
+        self.narrow(source, own_port)
         self.peer = self.spell(host, port)
         self.move("connect")
         self.knock(self.called, _RETRY_NS)
@@ -181,6 +182,7 @@ class Opening(InternetSocket):
             self.move("failure told")
             self.forget_names()
             self.read_ended = self.write_ended = self.has_fin = False
+            self.inbox.clear()
             self.report_error()
             raise self.refusal("failure already told")
 

@@ -57,11 +57,13 @@ class InternetSocket(Socket):
         own = self.own_host
         if own.version != self.version and host == Host(6, ANY[6]):
             host = Host(4, ANY[4])  # called from an IPv4 name, the IPv6 wildcard is this host in IPv4
-        if not own.is_any and own.version != host.version:
-            raise NotModelledError("a socket with a name of one version of IP calls an address of the other")
         host = host.reached()
         is_barred = host.version == 4 and self.version == 6 and self.option("IPV6_V6ONLY")
-        if not host.is_local or is_barred:
+        if is_barred:
+            raise self.refusal("no route")
+        if not own.is_any and own.version != host.version:
+            raise NotModelledError("a socket with a name of one version of IP calls an address of the other")
+        if not host.is_local:
             raise self.refusal("no route")
         return host, port
 
@@ -85,12 +87,14 @@ class InternetSocket(Socket):
             raise self.refusal("not a local address")
         self.check_unnamed()
         if not port:
-            port = self._free_port("address in use")
+            port = self.free_port("address in use")
         claim = self.claim_of(host, port)
         if self.ports.is_taken(claim):
             raise self.refusal("address in use")
         self.ports.hold(self, claim)
         self.chosen = claim
+        if host.version == 6 and not host.is_any:  # what has an address of IPv6 speaks IPv6 alone. Linux ipv6(7)
+            self.options["IPV6_V6ONLY"] = True
         self.name = self.spell(host, port)
 
     def _read_own_address(self, name: Name) -> tuple[Host, int]:
@@ -109,7 +113,7 @@ class InternetSocket(Socket):
     def name_implicitly(self, situation: str) -> None:
         """Take any free port at the wildcard, unless there is a name. Source: Linux ip(7), implicit bind."""
         if self.claim is None:
-            host, port = Host(self.version, ANY[self.version]), self._free_port(situation)
+            host, port = Host(self.version, ANY[self.version]), self.free_port(situation)
             self.take_port(host, port)
             self.name = self.spell(host, port)
 
@@ -117,9 +121,8 @@ class InternetSocket(Socket):
         """Hold a port that was chosen for the program."""
         self.ports.hold(self, self.claim_of(host, port))
 
-    def narrow(self, source: Host) -> None:
+    def narrow(self, source: Host, port: int) -> None:
         """Hold the port at one address only, now that the way to the peer is known. Source: Linux ip(7), connect(2)."""
-        port = self.claim_port
         self.ports.release(self)
         self.take_port(source, port)
         self.name = self.spell(source, port)
@@ -143,7 +146,8 @@ class InternetSocket(Socket):
             self.ports.release(self)
             self.ports.hold(self, self.claim_of(claim.host, claim.port))
 
-    def _free_port(self, situation: str) -> int:
+    def free_port(self, situation: str) -> int:
+        """Choose a port that nobody holds."""
         port = self.ports.ephemeral()
         if port is None:
             raise self.refusal(situation)

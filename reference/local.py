@@ -341,13 +341,14 @@ class UnixSeqpacket(UnixConnection):
         if "MSG_OOB" in flags:
             raise self.refusal("no urgent data in messages")
         wait = None
+        self.report_error()
         while not self.inbox:
-            self.report_error()
             if self.read_ended:
                 return nothing()
             wait = wait or self.wait("a message", "SO_RCVTIMEO", flags)
             if not (yield wait):
                 raise self.refusal("would wait")
+            self.report_error()
         message = self.inbox[0]
         if "MSG_PEEK" not in flags:
             self.inbox.popleft()

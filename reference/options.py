@@ -59,7 +59,8 @@ def _known(sock: Socket, name: str, level: str | None, missing: str) -> Option:
 
 def get(sock: Socket, name: str, level: str | None) -> Any:  # noqa: ANN401 - a number, a truth value or a word
     """Read an option. Source: POSIX.1-2024 getsockopt()."""
-    option = _known(sock, name, level, "nothing to read at this level")
+    missing = "not to be read at this level of IPv4" if sock.domain == "inet" else "not at this level"
+    option = _known(sock, name, level, missing)
     match name:
         case "SO_TYPE":
             return sock.type
@@ -76,7 +77,7 @@ def get(sock: Socket, name: str, level: str | None) -> Any:  # noqa: ANN401 - a 
 
 def put(sock: Socket, name: str, level: str | None, value: Any) -> None:  # noqa: ANN401 - as above
     """Set an option. Source: POSIX.1-2024 setsockopt()."""
-    if not _known(sock, name, level, "nothing to set at this level").is_settable:
+    if not _known(sock, name, level, "not at this level").is_settable:
         raise _refusal(sock, "cannot be set")
     if name == "SO_REUSEPORT" and not isinstance(sock, InternetSocket):
         raise _refusal(sock, "not in this family")

@@ -9,7 +9,7 @@ Nothing here walks through all sockets: holders are counted by address and by wh
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -67,13 +67,13 @@ class Ports:
         self._tallies: dict[tuple[int, int, str], _Tally] = {}  # by port, version and address
         self._totals: dict[tuple[int, int], _Tally] = {}  # by port and version
         self._holders: dict[int, int] = {}  # how many hold the port at all
-        self._found: dict[tuple[int, int, str], list[Holder]] = {}
+        self._found: dict[tuple[int, int, str], dict[Holder, None]] = {}  # those at one place in order, oldest first
         self._next = FIRST_EPHEMERAL
-        self._returned: deque[int] = deque()
+        self._returned: OrderedDict[int, None] = OrderedDict()  # longest ago first
 
     def is_taken(self, claim: Claim) -> bool:
         """Whether a socket that does not share holds the port at an address that the claim includes."""
-        return any(tally.bars(claim) for tally in self._in_the_way(claim))
+        return claim.port in self._holders and any(tally.bars(claim) for tally in self._in_the_way(claim))
 
     def _in_the_way(self, claim: Claim) -> Iterator[_Tally]:
         port, host = claim.port, claim.host
@@ -102,7 +102,8 @@ class Ports:
         if not self._holders[claim.port]:
             del self._holders[claim.port]
             if FIRST_EPHEMERAL <= claim.port <= LAST_EPHEMERAL:
-                self._returned.append(claim.port)
+                self._returned[claim.port] = None
+                self._returned.move_to_end(claim.port)
         for key in _keys(claim):
             self._tallies[key].add(claim, -1)
             self._totals[key[:2]].add(claim, -1)
@@ -118,7 +119,7 @@ class Ports:
             if port not in self._holders:
                 return port
         while self._returned:
-            port = self._returned.popleft()
+            port, _ = self._returned.popitem(last=False)
             if port not in self._holders:
                 return port
         return None
@@ -127,27 +128,25 @@ class Ports:
         """Let the socket be found at its port: a listener, or a receiver of datagrams."""
         if holder.claim is not None:
             for key in _keys(holder.claim):
-                self._found.setdefault(key, []).append(holder)
+                self._found.setdefault(key, {})[holder] = None
 
     def withdraw(self, holder: Holder) -> None:
         """Let the socket be found no more."""
         if holder.claim is not None:
             for key in _keys(holder.claim):
-                there = self._found.get(key, [])
-                if holder in there:
-                    there.remove(holder)
+                self._found.get(key, {}).pop(holder, None)
 
     def at(self, host: Host, port: int) -> Iterable[Holder]:
         """Give who can be found there: first those at the very address, then those at the wildcard; newest first."""
-        exact = self._found.get((port, *host))
-        anywhere = self._found.get((port, host.version, ANY[host.version]))
-        return (*reversed(exact or ()), *reversed(anywhere or ()))
+        exact = self._found.get((port, *host), {})
+        anywhere = self._found.get((port, host.version, ANY[host.version]), {})
+        return (*reversed(exact), *reversed(anywhere))
 
 
-def _keys(claim: Claim) -> Iterator[tuple[int, int, str]]:
+def _keys(claim: Claim) -> list[tuple[int, int, str]]:
     """Give the places in the table: one for each version, at the address or at the wildcard of the version."""
-    for version in claim.versions:
-        yield claim.port, version, ANY[version] if claim.host.is_any else claim.host.ip
+    port, ip, is_any = claim.port, claim.host.ip, claim.host.is_any
+    return [(port, version, ANY[version] if is_any else ip) for version in claim.versions]
 
 
 _NOBODY = _Tally()

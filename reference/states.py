@@ -200,6 +200,7 @@ UDP = Table(
         no port left: EAGAIN, connect
         no route: ENETUNREACH, send-name
         port zero: EINVAL, send-name
+        not an Internet address: EINVAL, send-name
         nobody is there: ECONNREFUSED, icmp
         too long: EMSGSIZE, send
         shut down for sending: EPIPE, send
@@ -349,8 +350,8 @@ OPTIONS = Table(
     refusals=(),
     conditions=conditions(
         """
-        nothing to read at this level: EOPNOTSUPP, option
-        nothing to set at this level: ENOPROTOOPT, option
+        not at this level: ENOPROTOOPT, option
+        not to be read at this level of IPv4: EOPNOTSUPP, option
         no options at this level: EOPNOTSUPP, option
         not in this family: EOPNOTSUPP, option
         cannot be set: ENOPROTOOPT, option

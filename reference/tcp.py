@@ -13,7 +13,6 @@ from reference.handshake import Opening
 from reference.names import Name
 from reference.ports import Claim
 from reference.sockets import Readiness, Wait, Waiting
-from reference.streams import Stream
 
 # RFC 9293 3.4.1 says two minutes for the segment lifetime; Linux waits sixty seconds for both together.
 _TIME_WAIT_NS = 60 * 1_000_000_000
@@ -25,7 +24,7 @@ class Remnant:
     claim: Claim | None = None
 
 
-class Tcp(Stream, Opening):
+class Tcp(Opening):
     """One end of a TCP connection, or a socket that listens for them."""
 
     open_states: ClassVar[frozenset[str]] = frozenset({"ESTABLISHED", "FIN-WAIT-2", "CLOSE-WAIT"})
@@ -153,6 +152,8 @@ class Tcp(Stream, Opening):
 
     def abort(self) -> None:
         """End the connection without ceremony: the other end is told by a reset. Source: RFC 9293 3.6, ABORT."""
+        if not self.may_move("RST sent"):
+            return  # the other end was faster
         self.move("RST sent")
         self.leave()
         if self.other is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reference.errors import NotModelledError
 from reference.internet import InternetSocket
 from reference.messages import nothing, one_message
-from reference.names import Host, Name
+from reference.names import Host, Inet, Name
 from reference.sockets import Fields, Readiness, Waiting
 from reference.states import UDP
 
@@ -79,13 +79,13 @@ class Udp(InternetSocket):
         self.called = (host, port)
         self.peer = self.spell(host, port)
         self.move("connect")
-        self.narrow(source)
+        self.narrow(source, self.claim_port)
         yield from ()  # nobody is asked, so there is nothing to wait for
 
-    def narrow(self, source: Host) -> None:
+    def narrow(self, source: Host, port: int) -> None:
         """Be found at the one address too."""
         self.ports.withdraw(self)
-        super().narrow(source)
+        super().narrow(source, port)
         self.ports.publish(self)
 
     # -- messages ---------------------------------------------------------------------------------------------
@@ -114,6 +114,8 @@ class Udp(InternetSocket):
             self.permit("send")
             assert self.called is not None  # noqa: S101 - the state says so
             return self.called
+        if self.version == 6 and not isinstance(to, Inet):
+            raise self.refusal("not an Internet address")
         if not self.read_address(to)[1]:
             raise self.refusal("port zero")
         return self.destination(to)
