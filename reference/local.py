@@ -160,7 +160,7 @@ class UnixConnection(UnixSocket):
 
     def join(self, listener: UnixConnection) -> None:
         """Make the socket of the new connection and queue it: it has the listener's name."""
-        new = self.twin("accepted")
+        new = self.twin("connect arrives")
         new.name = listener.name
         self.move("connect")
         listener.queue.append(new)

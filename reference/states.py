@@ -6,10 +6,14 @@ names of TCP's states are those of RFC 9293 3.3.2, and three of them are ours:
 
 * On a loopback every segment is answered before the call that sent it returns. So FIN-WAIT-1, CLOSING, LAST-ACK
   and SYN-RECEIVED are passed through and cannot be seen: they are not in the table.
-* REFUSED is a connection attempt that failed after a non-blocking connect() had returned: the program has yet to
-  be told.
+* REFUSED is a connection attempt that failed: the program has yet to be told, by the connect() that waits or by
+  the next one after a non-blocking connect() that had returned.
 * ENDED is a connection that is over in both directions while its descriptor is still open. RFC 9293 calls this
-  CLOSED too, but a program can tell it from CLOSED: a new socket may connect, one whose connection is over may not.
+  CLOSED too, but a program can tell it from CLOSED: a new socket may connect, one whose connection is over may not
+  (unless it was over before connect() had told that it began: then that call tells the failure and starts anew).
+
+`SYN arrives` is drawn from CLOSED: it is the birth of the new socket that accept() will give. The listener that it
+arrived at stays in LISTEN.
 
 Errors come from three places. A *refusal* follows from call and state alone. A *condition* is the world's: its
 row gives the errno, and the code that meets the situation names it by the words that stand here. Pending errors
@@ -27,10 +31,11 @@ from reference.tables import Table, conditions, refusals, transitions
 _CLAUSES: Mapping[str, str] = {
     "accept": "POSIX.1-2024 accept(), ERRORS",
     "accept-new": "POSIX.1-2024 accept(), DESCRIPTION: a new socket",
-    "backlog": "POSIX.1-2024 listen(), DESCRIPTION: backlog; Linux listen(2)",
     "bind": "POSIX.1-2024 bind(), ERRORS",
+    "bound": "POSIX.1-2024 bind(), DESCRIPTION",
     "close": "POSIX.1-2024 close(), ERRORS",
     "connect": "POSIX.1-2024 connect(), ERRORS",
+    "connected": "POSIX.1-2024 connect(), DESCRIPTION",
     "connect-again": "POSIX.1-2024 connect(), DESCRIPTION: a failed attempt; Linux connect(2)",
     "connect-datagram": "POSIX.1-2024 connect(), DESCRIPTION: sockets that are not connection-mode",
     "connect-linux": "Linux connect(2): a listening TCP socket is already connected, POSIX would say EOPNOTSUPP",
@@ -41,7 +46,8 @@ _CLAUSES: Mapping[str, str] = {
     "implicit": "POSIX.1-2024 2.10.6; Linux ip(7): a name is given where one is needed",
     "inq": "Linux tcp(7), unix(7): FIONREAD",
     "listen": "POSIX.1-2024 listen(), ERRORS",
-    "listening": "POSIX.1-2024 listen(), DESCRIPTION; RFC 9293 3.9.1: passive OPEN",
+    "listening": "POSIX.1-2024 listen(), DESCRIPTION",
+    "passive": "POSIX.1-2024 listen(), DESCRIPTION; RFC 9293 3.9.1: passive OPEN",
     "2msl": "RFC 9293 3.6.1: TIME-WAIT lasts two maximum segment lifetimes",
     "names": "POSIX.1-2024 getpeername(), ERRORS",
     "open": "RFC 9293 3.5: establishing a connection",
@@ -50,14 +56,15 @@ _CLAUSES: Mapping[str, str] = {
     "pair-errors": "POSIX.1-2024 socketpair(), ERRORS",
     "recv": "POSIX.1-2024 recv(), ERRORS",
     "recv-unix": "Linux unix(7), recv(2): a stream that was never connected, POSIX would say ENOTCONN",
-    "reset": "RFC 9293 3.5.2: reset generation",
+    "reset": "RFC 9293 3.5.3: reset processing",
+    "reset-sent": "RFC 9293 3.5.2: reset generation; 3.9.1: ABORT",
     "send": "POSIX.1-2024 send(), ERRORS",
     "send-linux": "Linux tcp(7), send(2): a socket that was never connected is a broken pipe, POSIX would say ENOTCONN",
     "send-name": "POSIX.1-2024 sendto(), ERRORS",
     "shutdown": "POSIX.1-2024 shutdown(), ERRORS",
+    "shutdown-attempt": "Linux shutdown(2): an attempt to connect that is shut down is given up",
     "shutdown-linux": "Linux shutdown(2): a listening socket that is shut down for receiving listens no more",
     "socket": "POSIX.1-2024 socket(), ERRORS",
-    "udp": "Linux udp(7), ERRORS",
     "unix": "Linux unix(7), ERRORS",
 }
 
@@ -104,15 +111,15 @@ TCP = Table(
     ),
     transitions=transitions(
         """
-        CLOSED -- listen -> LISTEN, listening
-        LISTEN -- listen -> LISTEN, listening
+        CLOSED -- listen -> LISTEN, passive
+        LISTEN -- listen -> LISTEN, passive
         LISTEN -- shutdown -> CLOSED, shutdown-linux
         CLOSED -- connect -> SYN-SENT, open
         CLOSED -- SYN arrives -> ESTABLISHED, accept-new
         SYN-SENT -- SYN,ACK arrives -> ESTABLISHED, open
         SYN-SENT -- RST arrives -> REFUSED, open
         SYN-SENT -- nothing arrives -> REFUSED, open
-        SYN-SENT -- shutdown -> CLOSED, shutdown-linux
+        SYN-SENT -- shutdown -> CLOSED, shutdown-attempt
         REFUSED TIME-WAIT ENDED -- failure told -> CLOSED, connect-again
         ESTABLISHED -- FIN sent -> FIN-WAIT-2, fin
         ESTABLISHED -- FIN arrives -> CLOSE-WAIT, fin
@@ -120,7 +127,7 @@ TCP = Table(
         CLOSE-WAIT -- FIN sent -> ENDED, fin
         TIME-WAIT -- 2 MSL pass -> ENDED, 2msl
         ESTABLISHED FIN-WAIT-2 CLOSE-WAIT -- RST arrives -> ENDED, reset
-        ESTABLISHED FIN-WAIT-2 CLOSE-WAIT -- RST sent -> ENDED, reset
+        ESTABLISHED FIN-WAIT-2 CLOSE-WAIT -- RST sent -> ENDED, reset-sent
         """,
         _CLAUSES,
     ),
@@ -173,7 +180,7 @@ UDP = Table(
     states=("UNBOUND", "BOUND", "CONNECTED"),
     transitions=transitions(
         """
-        UNBOUND -- bind -> BOUND, bind
+        UNBOUND -- bind -> BOUND, bound
         UNBOUND -- implicit bind -> BOUND, implicit
         BOUND CONNECTED -- connect -> CONNECTED, connect-datagram
         """,
@@ -233,8 +240,8 @@ UNIX_STREAM = Table(
     transitions=transitions(
         """
         UNCONNECTED LISTENING -- listen -> LISTENING, listening
-        UNCONNECTED -- connect -> CONNECTED, connect
-        UNCONNECTED -- accepted -> CONNECTED, accept-new
+        UNCONNECTED -- connect -> CONNECTED, connected
+        UNCONNECTED -- connect arrives -> CONNECTED, accept-new
         UNCONNECTED -- paired -> CONNECTED, pair
         """,
         _CLAUSES,
