@@ -105,6 +105,8 @@ class Opening(Stream, InternetSocket):
         new.other, client.other = client, new
         self.queue.append(new)
         client.move("SYN,ACK arrives")
+        if new.write_ended:
+            new.send_fin()
 
     def stop_listening(self) -> None:
         """Reset the connections that nobody has accepted. Source: RFC 9293 3.5.2."""
@@ -187,17 +189,19 @@ class Opening(Stream, InternetSocket):
             raise self.refusal("failure already told")
 
     def forget_names(self) -> None:
-        """Go back to the name that the program has chosen, or to none."""
+        """Go back to what the program has bound. Source: Linux connect(2): an AF_UNSPEC address does the same."""
         self.leave_connection()
         self.peer = None
         self.ports.release(self)
-        if self.chosen is not None:
+        if self.chosen is not None and self.keeps_port:
             self.take_port(self.chosen.host, self.chosen.port)
-            self.name = self.spell(self.chosen.host, self.chosen.port)
-        else:
-            self.name = UNNAMED
+        self.name = self.spell(self.bound_host, self.shown_port)
 
     # -- what the end of a connection adds ------------------------------------------------------------------------
+
+    def send_fin(self) -> None:
+        """Send the last byte's successor."""
+        raise NotImplementedError
 
     def hear_reset(self) -> None:
         """The other end knows of no connection."""

@@ -27,7 +27,10 @@ class InternetSocket(Socket):
 
     claim: Claim | None = None
     chosen: Claim | None = None
-    """What the program itself has bound: what was chosen for it is taken back when the connection is over."""
+    """What the program itself has bound, with port 0 if it left the port to the system.
+
+    What was chosen for the program is taken back when a connection is over. Source: Linux ip(7).
+    """
     peer: Name | None = None
 
     @property
@@ -56,7 +59,9 @@ class InternetSocket(Socket):
         host, port = self.read_address(name)
         own = self.own_host
         if own.version != self.version and host == Host(6, ANY[6]):
-            host = Host(4, ANY[4])  # called from an IPv4 name, the IPv6 wildcard is this host in IPv4
+            host = Host(4, LOOPBACK[4])  # called from an IPv4 name, the IPv6 wildcard is this host in IPv4
+        if host == Host(4, ANY[4]) and own.version == 4 and not own.is_any:
+            host = own
         host = host.reached()
         is_barred = host.version == 4 and self.version == 6 and self.option("IPV6_V6ONLY")
         if is_barred:
@@ -90,9 +95,10 @@ class InternetSocket(Socket):
             port = self.free_port("address in use")
         claim = self.claim_of(host, port)
         if self.ports.is_taken(claim):
+            self.name = self.spell(Host(self.version, ANY[self.version]), self.shown_port)
             raise self.refusal("address in use")
         self.ports.hold(self, claim)
-        self.chosen = claim
+        self.chosen = claim if isinstance(name, Inet) and name.port else claim._replace(port=0)
         if host.version == 6 and not host.is_any:  # what has an address of IPv6 speaks IPv6 alone. Linux ipv6(7)
             self.options["IPV6_V6ONLY"] = True
         self.name = self.spell(host, port)
@@ -113,7 +119,7 @@ class InternetSocket(Socket):
     def name_implicitly(self, situation: str) -> None:
         """Take any free port at the wildcard, unless there is a name. Source: Linux ip(7), implicit bind."""
         if self.claim is None:
-            host, port = Host(self.version, ANY[self.version]), self.free_port(situation)
+            host, port = self.bound_host, self.free_port(situation)
             self.take_port(host, port)
             self.name = self.spell(host, port)
 
@@ -126,6 +132,21 @@ class InternetSocket(Socket):
         self.ports.release(self)
         self.take_port(source, port)
         self.name = self.spell(source, port)
+
+    @property
+    def bound_host(self) -> Host:
+        """The address that the program has bound, or the wildcard."""
+        return Host(self.version, ANY[self.version]) if self.chosen is None else self.chosen.host
+
+    @property
+    def keeps_port(self) -> bool:
+        """Whether the program has asked for the port by its number: then it outlives a connection."""
+        return self.chosen is not None and self.chosen.port > 0
+
+    @property
+    def shown_port(self) -> int:
+        """The port of the name; it is shown even after it was given back. Source: Linux getsockname(2)."""
+        return self.name.port if isinstance(self.name, Inet) else 0
 
     @property
     def claim_port(self) -> int:

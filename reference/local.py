@@ -68,7 +68,8 @@ class UnixSocket(Socket):
     def bind_anywhere(self) -> None:
         """Take an abstract name of five hexadecimal digits, unless there is a name. Source: Linux unix(7), autobind."""
         if self.name == UNNAMED:
-            self.name = Unix(abstract=f"{next(self.system.autobound):05x}")
+            digits = (f"{number:05x}" for number in self.system.autobound)
+            self.name = Unix(abstract=next(one for one in digits if (self.type, one) not in self.system.abstract))
             self.system.abstract[self.type, self.name.abstract] = self
 
     def lose_name(self) -> None:

@@ -9,6 +9,7 @@ Nothing here walks through all sockets: holders are counted by address and by wh
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
@@ -17,6 +18,8 @@ from reference.names import ANY, Host
 
 # The ports given to sockets that did not ask for one. Source: Linux ip(7), ip_local_port_range.
 FIRST_EPHEMERAL, LAST_EPHEMERAL = 32768, 60999
+# Where the spaces of TCP and UDP begin: apart, or the same numbers would be given out in both. Source: RFC 6056 3.
+BEGINNINGS = {"tcp": 32768, "udp": 46000}
 
 
 class Claim(NamedTuple):
@@ -62,13 +65,13 @@ class _Tally:
 class Ports:
     """One port space."""
 
-    def __init__(self) -> None:
-        """Begin with every port free."""
+    def __init__(self, first: int = FIRST_EPHEMERAL) -> None:
+        """Begin with every port free; `first` is the first to be given to who asks for any."""
         self._tallies: dict[tuple[int, int, str], _Tally] = {}  # by port, version and address
         self._totals: dict[tuple[int, int], _Tally] = {}  # by port and version
         self._holders: dict[int, int] = {}  # how many hold the port at all
         self._found: dict[tuple[int, int, str], dict[Holder, None]] = {}  # those at one place in order, oldest first
-        self._next = FIRST_EPHEMERAL
+        self._fresh = itertools.chain(range(first, LAST_EPHEMERAL + 1), range(FIRST_EPHEMERAL, first))
         self._returned: OrderedDict[int, None] = OrderedDict()  # longest ago first
 
     def is_taken(self, claim: Claim) -> bool:
@@ -114,8 +117,7 @@ class Ports:
         A port just given back is the last to be given again: a late segment of the connection before must not
         meet the next. Source: RFC 6056 3.
         """
-        while self._next <= LAST_EPHEMERAL:
-            port, self._next = self._next, self._next + 1
+        for port in self._fresh:
             if port not in self._holders:
                 return port
         while self._returned:

@@ -46,7 +46,7 @@ class Stream(Socket):
                 if taken:
                     break
                 raise self.refusal("would wait")
-        return {"data": taken, "count": len(taken), "peer": self.sender(taken), "flags": ()}
+        return {"data": taken, "count": len(taken), "peer": self.sender(taken or bytes(self.inbox[:1])), "flags": ()}
 
     def take(self, before: bytes, size: int, flags: tuple[str, ...]) -> bytes:
         """Take bytes from the front of the queue, after those taken before; with MSG_PEEK look at them."""

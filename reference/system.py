@@ -18,7 +18,7 @@ from reference.errors import Error, Refused
 from reference.files import Files
 from reference.local import UnixSeqpacket, UnixStream
 from reference.local_datagrams import UnixDatagram
-from reference.ports import Ports
+from reference.ports import BEGINNINGS, Ports
 from reference.sockets import Fields, Parked, Socket, Waiting
 from reference.tcp import Tcp4, Tcp6
 from reference.udp import Udp4, Udp6
@@ -40,7 +40,7 @@ class System:
     def __init__(self, parts: Mapping[str, type] = PARTS) -> None:
         """Begin with no process, no socket and no file, at time 0."""
         self.parts = parts
-        self.ports: dict[str, Ports] = {"tcp": parts["ports"](), "udp": parts["ports"]()}
+        self.ports: dict[str, Ports] = {space: parts["ports"](first) for space, first in BEGINNINGS.items()}
         self.files: Files = parts["files"]()
         self.abstract: dict[tuple[str, str | None], Socket] = {}
         self.autobound = itertools.count()

@@ -114,15 +114,13 @@ class Tcp(Opening):
 
     def cancel(self) -> None:
         """Give up listening, or an attempt that has no answer."""
-        was_listening = self.state == self.listening
-        if was_listening:
+        if self.state == self.listening:
             self.stop_listening()
+        else:
+            self.error = self.table.errno["reset by the peer"]  # as if it had been. Source: Linux shutdown(2)
         self.move("shutdown")
-        self.is_attempt_untold = False
-        name = self.name
+        self.is_attempt_untold = self.read_ended = self.write_ended = False
         self.forget_names()
-        if was_listening:
-            self.name = name
 
     def send_fin(self) -> None:
         """Send the last byte's successor. Source: RFC 9293 3.6."""
@@ -162,7 +160,7 @@ class Tcp(Opening):
     def leave(self) -> None:
         """The connection is over in both directions."""
         self.read_ended = self.write_ended = True
-        if self.chosen is None or self.is_closed:
+        if not self.keeps_port or self.is_closed:
             self.ports.release(self)
         self.leave_connection()
 

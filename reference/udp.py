@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reference.errors import NotModelledError
 from reference.internet import InternetSocket
 from reference.messages import nothing, one_message
-from reference.names import Host, Inet, Name
+from reference.names import Host, Inet, Name, host_of
 from reference.sockets import Fields, Readiness, Waiting
 from reference.states import UDP
 
@@ -71,10 +71,10 @@ class Udp(InternetSocket):
 
         Source: POSIX.1-2024 connect().
         """
+        if isinstance(name, Inet) and not name.port:
+            raise NotModelledError("a UDP socket connected to port 0 hears every port of its peer")
         self.name_if_needed()
         host, port = self.destination(name)
-        if not port:
-            raise NotModelledError("a UDP socket connected to port 0 hears every port of its peer")
         source = self.source_for(host)
         self.called = (host, port)
         self.peer = self.spell(host, port)
@@ -95,18 +95,23 @@ class Udp(InternetSocket):
         self.name_if_needed()
         if len(data) > _MOST_BYTES[self.version]:
             raise self.refusal("too long")
-        is_urgent = "MSG_OOB" in flags
-        if is_urgent and self.version == 4:
-            raise self.refusal("no urgent data in messages")
+        if self.goes_over_ipv4(to):
+            if self.version == 6 and self.option("IPV6_V6ONLY"):
+                raise self.refusal("no route")
+            if "MSG_OOB" in flags:  # over IPv6 the flag is not looked at. Source: Linux udp(7)
+                raise self.refusal("no urgent data in messages")
         host, port = self.where(to)
-        if is_urgent and host.version == 4:  # over IPv6 the flag is not looked at. Source: Linux udp(7)
-            raise self.refusal("no urgent data in messages")
         self.report_error()
         if self.write_ended:
             raise self.refusal("shut down for sending")
         self.deliver(data, host, port)
         yield from ()  # what has no room is dropped, so there is nothing to wait for
         return len(data)
+
+    def goes_over_ipv4(self, to: Name | None) -> bool:
+        """Whether a message is one of IPv4, from whichever domain. Source: RFC 3493 3.7."""
+        host = host_of(to.ip) if isinstance(to, Inet) else self.called[0] if to is None and self.called else None
+        return self.version == 4 or (host is not None and host.version == 4)
 
     def where(self, to: Name | None) -> tuple[Host, int]:
         """Give the address that a message goes to: the one given, else the peer."""
