@@ -179,6 +179,10 @@ class UnixConnection(UnixSocket):
         self.permit("getpeername")
         return self.other.name if self.other is not None else UNNAMED
 
+    def cannot_reach_peer(self) -> bool:
+        """Whether nobody takes what is sent: a peer may have ended that direction before it was connected."""
+        return self.write_ended or (self.other is not None and self.other.read_ended)
+
     # -- the end ------------------------------------------------------------------------------------------------
 
     def shutdown(self, how: str) -> None:
@@ -267,7 +271,7 @@ class UnixStream(Stream, UnixConnection):
         if to is not None:
             self.permit("sendto")
         self.permit("send")
-        if self.write_ended:
+        if self.cannot_reach_peer():
             raise self.refusal("nobody takes it any more", () if "MSG_NOSIGNAL" in flags else ("SIGPIPE",))
 
     def room(self) -> int:
@@ -325,7 +329,7 @@ class UnixSeqpacket(UnixConnection):
         other = self.other
         while True:
             self.report_error()
-            if self.write_ended or not isinstance(other, UnixSeqpacket):
+            if self.cannot_reach_peer() or not isinstance(other, UnixSeqpacket):
                 raise self.refusal("nobody takes it any more")
             if self.used() < self.option("SO_SNDBUF"):
                 break
@@ -361,8 +365,8 @@ class UnixSeqpacket(UnixConnection):
         return self.other.inbox_bytes if isinstance(self.other, UnixSeqpacket) else 0
 
     def has_unread(self) -> bool:
-        """Whether bytes wait: empty messages do not count. Source: Linux unix(7)."""
-        return any(message.data for message in self.inbox)
+        """Whether a message waits: a single empty one does not count. Source: Linux unix(7)."""
+        return len(self.inbox) > 1 or any(message.data for message in self.inbox)
 
     def is_readable(self) -> bool:
         """Whether a message waits, even an empty one."""

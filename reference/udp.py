@@ -73,6 +73,8 @@ class Udp(InternetSocket):
         """
         if isinstance(name, Inet) and not name.port:
             raise NotModelledError("a UDP socket connected to port 0 hears every port of its peer")
+        if self.called is not None and isinstance(name, Inet) and not host_of(name.ip).reached().is_local:
+            raise NotModelledError("a connected UDP socket whose next connect() fails")
         self.name_if_needed()
         host, port = self.destination(name)
         source = self.source_for(host)
@@ -110,8 +112,10 @@ class Udp(InternetSocket):
 
     def goes_over_ipv4(self, to: Name | None) -> bool:
         """Whether a message is one of IPv4, from whichever domain. Source: RFC 3493 3.7."""
-        host = host_of(to.ip) if isinstance(to, Inet) else self.called[0] if to is None and self.called else None
-        return self.version == 4 or (host is not None and host.version == 4)
+        if self.version == 4 or (to is None and self.called is not None and self.called[0].version == 4):
+            return True
+        host = host_of(to.ip) if isinstance(to, Inet) else None
+        return host is not None and (host.version == 4 or (host.is_any and self.own_host.version == 4))
 
     def where(self, to: Name | None) -> tuple[Host, int]:
         """Give the address that a message goes to: the one given, else the peer."""
