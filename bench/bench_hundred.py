@@ -33,6 +33,7 @@ from grader.sandbox import netns
 from grader.scenario import load
 from grader.targets import host
 from grader.targets.protocol import Target
+from grader.targets.resolve import open_target
 
 HERE = Path(__file__).resolve().parent
 SCENARIOS = HERE / "hundred.yaml"
@@ -96,13 +97,16 @@ def engine(cases: Sequence[Case], target: Target) -> Callable[[], None]:
 
 
 def in_process_variants(stack: ExitStack) -> Iterator[Variant]:
-    """Give engine and loop side by side: in one network, and with a namespace for each scenario."""
+    """Give engine and loop side by side: on the model, in one network, and with a namespace for each scenario."""
     cases = load([SCENARIOS]).cases
     if len(cases) != len(by_hand.CASES):
         raise SystemExit(f"{SCENARIOS.name} has {len(cases)} cases, by_hand.py has {len(by_hand.CASES)}")
     fresh = host.open_host()
     stack.callback(fresh.close)
     yield Variant("plain loop, one network", in_process(by_hand.run_all))
+    model = open_target("reference")
+    stack.callback(model.close)
+    yield Variant("engine, reference", in_process(engine(cases, model)), "plain loop, one network", 3.0)
     if SWITCH in inspect.signature(host.open_host).parameters:
         shared = host.open_host(**{SWITCH: False})
         stack.callback(shared.close)
@@ -151,8 +155,9 @@ def process_variants(folder: Path) -> Iterator[Variant]:
     yield Variant("python -c pass", process(folder, python, "-c", "pass"))
     yield Variant("plain loop, process", process(folder, python, HERE / "by_hand.py"), by_pytest)
     yield Variant(by_pytest, process(folder, *pytest, HERE / "test_by_hand.py"))
-    run = process(folder, sockgrade, "run", SCENARIOS, "--target", "host", "-q")
-    yield Variant("sockgrade run, process", run, by_pytest, 1.0)
+    for target in ("host", "reference"):
+        run = process(folder, sockgrade, "run", SCENARIOS, "--target", target, "-q")
+        yield Variant(f"sockgrade run on {target}, process", run, by_pytest, 1.0)
     yield Variant("pytest on the YAML, process", door, by_pytest, 1.5)
     lint = process(folder, sockgrade, "lint", SCENARIOS)
     for name, go in (("sockgrade --help", process(folder, sockgrade, "--help")), ("sockgrade lint", lint)):

@@ -19,36 +19,51 @@ WINNER = "winner"
 
 
 _FINAL = frozenset({type(None), bool, int, float, str, bytes, InetAddress, UnixAddress})
+_MAIN_FIELDS = {name: op.main_field or "" for name, op in OPERATIONS.items()}
 
 
 class Names:
     """The table of names of one case; a name is bound once and never changes."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_fields", "_main")
 
     def __init__(self, addresses: Mapping[str, Address], variables: Mapping[str, Value]) -> None:
         """Start with the addresses of the case and its axis values and `vars`."""
+        self._main: dict[str, Plain] = dict(addresses)  # what a name alone stands for
         self._fields: dict[str, Mapping[str, Plain]] = {}
-        for name, address in addresses.items():
-            self._fields[name] = {"": address, **_parts(address)}
         for name, value in variables.items():
-            self._fields[name] = {"": self.resolve(value)}
+            self._main[name] = value if type(value) in _FINAL else self.resolve(value)  # type: ignore[assignment]  # the set holds plain types only
 
     def bind(self, step: Step, outcome: Succeeded) -> None:
         """Bind the names of `as` to what the step's call gave back."""
-        if not step.binds:
-            return
-        bound = _fields_of(step, outcome)
-        if len(step.binds) == 2:
-            self._fields[step.binds[0]] = {"": bound[""], "sock": bound[""]}
-            other = outcome.fields.get("other")
-            self._fields[step.binds[1]] = {"": other, "sock": other}
-            return
-        self._fields[step.binds[0]] = bound
+        binds = step.binds
+        if len(binds) == 1:
+            self._bind(binds[0], step, outcome)
+        elif binds:
+            for name, field in zip(binds, ("sock", "other"), strict=True):
+                sock = outcome.fields.get(field)
+                self._main[name], self._fields[name] = sock, {"sock": sock}
 
     def bind_winner(self, step: Step, outcome: Succeeded) -> None:
         """Bind `$winner` to what the call of a race that returned first gave back."""
-        self._fields[WINNER] = _fields_of(step, outcome)
+        self._bind(WINNER, step, outcome)
+
+    def _bind(self, name: str, step: Step, outcome: Succeeded) -> None:
+        fields = outcome.fields
+        self._main[name], self._fields[name] = fields.get(_MAIN_FIELDS[step.op]), fields
+
+    def arguments(self, args: Mapping[str, Value]) -> dict[str, Plain]:
+        """Fill in every reference of a call's arguments."""
+        main = self._main
+        filled: dict[str, Plain] = {}
+        for name, value in args.items():  # asked for every call; most values are final, most others name a socket
+            if type(value) in _FINAL:
+                filled[name] = value  # type: ignore[assignment]  # as above
+            elif type(value) is SockRef and value.name in main:
+                filled[name] = main[value.name]
+            else:
+                filled[name] = self.resolve(value)
+        return filled
 
     def resolve(self, value: Value) -> Plain:
         """Fill in every reference of a value.
@@ -56,13 +71,13 @@ class Names:
         Raises:
             InternalError: a name is not bound; the loader must have let it through.
         """
-        if type(value) in _FINAL:  # most values are, and this is asked for every argument of every call
-            return value  # type: ignore[return-value]  # the table holds plain types only
+        if type(value) in _FINAL:
+            return value  # type: ignore[return-value]  # as above
+        if isinstance(value, SockRef):
+            return self._look_up(value.name)
+        if isinstance(value, Ref):
+            return self._look_up(value.name, value.field)
         match value:
-            case Ref(name, field):
-                return self._look_up(name, field or "")
-            case SockRef(name):
-                return self._look_up(name, "")
             case Concat(parts):
                 return b"".join(_as_bytes(self.resolve(part)) for part in parts)
             case InetParts(ip, port):
@@ -74,21 +89,17 @@ class Names:
             case _:
                 return value
 
-    def _look_up(self, name: str, field: str) -> Plain:
+    def _look_up(self, name: str, field: str | None = None) -> Plain:
         try:
+            main = self._main[name]
+            if field is None:
+                return main
+            if isinstance(main, (InetAddress, UnixAddress)) and field in (parts := _parts(main)):
+                return parts[field]
             return self._fields[name][field]
         except KeyError:
             shown = f"{name}.{field}" if field else name
             raise InternalError(f"the name {shown} is used but nothing bound it") from None
-
-
-def _fields_of(step: Step, outcome: Succeeded) -> dict[str, Plain]:
-    """Give what a name of the step stands for: its main field under no name, the others under theirs."""
-    main = outcome.fields.get(OPERATIONS[step.op].main_field or "")
-    bound: dict[str, Plain] = {"": main, **outcome.fields}
-    if isinstance(main, (InetAddress, UnixAddress)):
-        bound.update(_parts(main))
-    return bound
 
 
 def _parts(address: Address) -> dict[str, Plain]:

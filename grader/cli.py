@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("history", type=Path, help="a file written by run --history")
     judge.add_argument("paths", nargs="*", help="where its scenarios are; default: every suite")
     _add_reports(judge)
+    _add_prove(subparsers)
     subparsers.add_parser("doctor", help="say what this machine offers and what is missing")
     new = subparsers.add_parser("new", help="write a starter kit for students")
     new.add_argument("kind", choices=["module"], help="what to write")
@@ -85,6 +86,16 @@ def _add_run(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     run.add_argument("--history", type=Path, help="write what was seen, for `judge`")
     run.add_argument("--quiet", "-q", action="store_true", help="only the closing line")
     _add_reports(run)
+
+
+def _add_prove(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    prove = subparsers.add_parser("prove", help="prove that every scenario can fail, on models with a rule broken")
+    prove.add_argument("select", nargs="*", help="as for run")
+    prove.add_argument("--mutants", type=Path, metavar="FOLDER", help="default: fixtures/mutants")
+    prove.add_argument("--only", nargs="+", action="extend", default=[], metavar="NAME", help="only these mutants")
+    prove.add_argument("--generated", action="store_true", help="mutants made from the tables, one row each")
+    prove.add_argument("--jobs", "-j", type=_count, default=1, help="how many worker processes; default 1")
+    prove.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
 
 
 def _add_reports(command: argparse.ArgumentParser) -> None:

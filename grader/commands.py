@@ -17,6 +17,7 @@ from grader.model.exits import ExitCode
 from grader.model.histories import History
 from grader.model.scenarios import Case
 from grader.model.verdicts import Result, Verdict
+from grader.report.escape import visible
 from grader.report.to_text import counts, summary
 from grader.selection import invalid_suite, known_of, select
 
@@ -114,6 +115,33 @@ def judge_again(arguments: argparse.Namespace) -> ExitCode:
             results.append(pipeline.judge_history(case, history, known_of(target)))
             follower.tell(results[-1])
     return _finish(arguments, results, target, time.monotonic() - began, isolation)
+
+
+def prove(arguments: argparse.Namespace) -> ExitCode:
+    """`prove`: show that every scenario can fail, on models of which a rule is broken."""
+    from grader.prove import run as proof_run
+    from grader.prove.show import text, to_json
+
+    began = time.monotonic()
+    selection = select(arguments.select)
+    if selection.errors:
+        raise ScenarioError(tuple(one for error in selection.errors for one in error.complaints))
+    wanted = proof_run.Wanted(
+        selection.cases,
+        folder=arguments.mutants or proof_run.mutants_folder(),
+        only=tuple(arguments.only),
+        has_ids=any(not Path(word).exists() for word in arguments.select),
+        jobs=arguments.jobs,
+    )
+    proof = proof_run.prove_tables(wanted) if arguments.generated else proof_run.prove(wanted)
+    complaints = [*proof.complaints()]
+    print(text(proof))
+    for complaint in complaints:
+        print(visible(complaint))
+    if arguments.json is not None:
+        _write(arguments.json, to_json(proof, pipeline.version()))
+    print(f"{len(complaints) or 'no'} complaints in {time.monotonic() - began:.1f} s")
+    return ExitCode.FAILED if complaints else ExitCode.PASSED
 
 
 def lint(arguments: argparse.Namespace) -> ExitCode:
@@ -249,6 +277,7 @@ def new(arguments: argparse.Namespace) -> ExitCode:
 COMMANDS: dict[str, Callable[[argparse.Namespace], ExitCode]] = {
     "run": run_cases,
     "judge": judge_again,
+    "prove": prove,
     "lint": lint,
     "list": list_things,
     "show": show,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from grader.model.verdicts import Result, Verdict
@@ -62,7 +61,7 @@ class _Bar:
 def _told(result: Result) -> str:
     if result.verdict is Verdict.UNSUPPORTED:
         return headline(result)
-    return f"{headline(replace(result, reason=''))}\n{_indented(explanation(result))}\n"
+    return f"{headline(result._replace(reason=''))}\n{_indented(explanation(result))}\n"
 
 
 def _indented(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from grader.engine import loop
@@ -41,14 +42,22 @@ def suites_folder() -> Path:
     raise UsageError("the suites are missing: neither an installed copy nor a checkout has a folder `suites`")
 
 
+@lru_cache(maxsize=4096)
+def _needed(needs: tuple[str, ...], ops: frozenset[str]) -> frozenset[str]:
+    """Give the features and operations that a target must have for such a case: few cases differ in that."""
+    return frozenset({*needs, *(_ASKED[op] for op in ops if op in _ASKED)})
+
+
 def unsupported(case: Case, profile: Profile, known: Known = _NOTHING) -> str:
     """Say what the case needs and the target does not offer, or give an empty text."""
+    needed = _needed(case.needs, case.ops)
+    lacking = needed - profile.features - profile.ops
+    if known.lacks:
+        lacking |= needed & known.lacks.keys()
+    if not lacking:
+        return ""
     missing = {**profile.missing, **known.lacks}
-    needed = {*case.needs, *(_ASKED[step.op] for step in case.every_step if step.op in _ASKED)}
-    return "; ".join(
-        f"needs {need}: {missing.get(need, 'this target does not offer it')}"
-        for need in sorted(needed - profile.features - profile.ops | needed & known.lacks.keys())
-    )
+    return "; ".join(f"needs {need}: {missing.get(need, 'this target does not offer it')}" for need in sorted(lacking))
 
 
 def observe(case: Case, target: Target, known: Known = _NOTHING, *, time_scale: float = 1.0) -> History:

@@ -30,7 +30,7 @@ _known = pytest.StashKey[Known]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of a run."""
     group = parser.getgroup("sockgrade")
-    group.addoption("--target", default="host", help="what to test: host (default) or module:PATH")
+    group.addoption("--target", default="host", help="what to test: host (default), reference or module:PATH")
     group.addoption("--time-scale", type=float, default=1.0, help="stretch every deadline by this factor")
 
 

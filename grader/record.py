@@ -7,7 +7,6 @@ line for each event and a line for its end. A file without its footer was cut sh
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,11 +38,7 @@ class Recorder:
 
     def add(self, history: History) -> None:
         """Write one history."""
-        plain = {
-            field.name: encode(getattr(history, field.name))
-            for field in dataclasses.fields(history)
-            if field.name != "events"
-        }
+        plain = {name: encode(value) for name, value in history._asdict().items() if name != "events"}
         begin = ("case", "target", "digest", "addresses", "isolation")
         self._line({"t": "begin", **{name: plain.pop(name) for name in begin}})
         for event in history.events:
@@ -62,9 +57,9 @@ class Recorder:
 
 def encode(value: Any) -> Any:
     """Give the JSON form of a noun or a plain value."""
-    if dataclasses.is_dataclass(value):
-        fields = {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"t": type(value).__name__, **fields}
+    kind = type(value).__name__
+    if kind in _NOUNS:
+        return {"t": kind, **{name: encode(getattr(value, name)) for name in value.__match_args__}}
     if isinstance(value, bytes):
         return {"t": "bytes", "b64": base64.b64encode(value).decode("ascii")}
     if isinstance(value, (tuple, list)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,8 @@ from grader.model.scenarios import Case
 from grader.model.verdicts import Cause, Result, Verdict
 from grader.scenario import load
 from grader.scenario.deviations import load_known
+
+_ROOT = Path(__file__).parents[1]  # the repository; of an installed grader, the folder of packages
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,23 @@ def _near(word: str, words: Iterable[str], command: str) -> str:
 def known_of(target: str) -> Known:
     """Give what is known of a target; of a path of a student's nothing is.
 
+    A file of a package of ours goes by its dotted name, wherever the repository lies and the user stands:
+    `module:reference/blocking.py` is listed in `module-reference.blocking.yaml`.
+
     Raises:
         ScenarioError: the list is wrong.
     """
-    return Known() if "/" in target else load_known(pipeline.suites_folder(), target.replace(":", "-"))
+    kind, colon, path = target.partition(":")
+    name = f"{kind}-{_dotted(path)}" if colon else kind
+    return Known() if "/" in name else load_known(pipeline.suites_folder(), name)
+
+
+def _dotted(path: str) -> str:
+    """Give the dotted name of a file of a package beside this one; any other path as it is."""
+    file = Path(os.path.normpath(Path(path).absolute()))
+    if file.is_file() and (file.parent / "__init__.py").is_file() and file.is_relative_to(_ROOT):
+        return ".".join(file.relative_to(_ROOT).with_suffix("").parts)
+    return path
 
 
 def invalid_suite(error: ScenarioError, target: str) -> Result:

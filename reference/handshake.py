@@ -192,9 +192,9 @@ class Opening(Stream, InternetSocket):
         """Go back to what the program has bound. Source: Linux connect(2): an AF_UNSPEC address does the same."""
         self.leave_connection()
         self.peer = None
-        self.ports.release(self)
-        if self.chosen is not None and self.keeps_port:
-            self.take_port(self.chosen.host, self.chosen.port)
+        if self.claim is not None:
+            self.ports.release(self)
+            self.take_port(self.bound_host, self.shown_port)
         self.name = self.spell(self.bound_host, self.shown_port)
 
     # -- what the end of a connection adds ------------------------------------------------------------------------

@@ -120,6 +120,8 @@ class Tcp(Opening):
             self.error = self.table.errno["reset by the peer"]  # as if it had been. Source: Linux shutdown(2)
         self.move("shutdown")
         self.is_attempt_untold = self.read_ended = self.write_ended = False
+        if not self.keeps_port:
+            self.ports.release(self)
         self.forget_names()
 
     def send_fin(self) -> None:

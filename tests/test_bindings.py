@@ -40,6 +40,18 @@ def test_a_value_is_filled_in(value: Value, resolved: Plain) -> None:
     assert names().resolve(value) == resolved
 
 
+def test_the_arguments_of_a_call_are_filled_in() -> None:
+    """Each as its value alone would be, in their order."""
+    table = names()
+    table.bind(step("0", "socket", binds=("s",)), ok(sock=5))
+
+    filled = table.arguments({"sock": SockRef("s"), "addr": Ref("srv"), "size": 4, "flags": ("MSG_PEEK",)})
+
+    assert list(filled.items()) == [("sock", 5), ("addr", SRV), ("size", 4), ("flags", ("MSG_PEEK",))]
+    with pytest.raises(InternalError, match="the name nobody is used but nothing bound it"):
+        table.arguments({"sock": SockRef("nobody")})
+
+
 def test_a_step_binds_its_main_field_and_the_others_by_name() -> None:
     """`$s` is the socket of an accept, `$s.peer` its peer."""
     table = names()

@@ -14,7 +14,7 @@ from grader.cli import main
 from grader.pipeline import version
 from tests.shell import FAILS, ROOT, python, sockgrade, write
 
-COMMANDS = ("run", "lint", "list", "show", "schema", "judge", "doctor", "new")
+COMMANDS = ("run", "lint", "list", "show", "schema", "judge", "prove", "doctor", "new")
 HEAVY = ("rich", "pytest", "yaml", "grader.engine", "grader.scenario", "grader.targets", "multiprocessing")
 
 
@@ -89,6 +89,7 @@ def test_a_quiet_run_in_this_process_loads_no_terminal_and_no_other_door(tmp_pat
         ("run --time-scale nan", "nan is not a factor between 0 and 1000"),
         ("run --time-scale 1000", "1000 is not a factor between 0 and 1000"),
         ("run -j 0", "0 is not a number of processes"),
+        ("prove -j 0", "0 is not a number of processes"),
         ("run -j many", "many is not a number of processes"),
         ("run --level deep", "invalid choice: 'deep'"),
         ("list --claims --ops", "not allowed with argument"),
@@ -112,7 +113,7 @@ def test_a_wrong_command_line_is_refused(arguments: str, complaint: str, capsys:
         ("run api/nmaing", "api/nmaing: no such path, and no case is called so (did you mean api/naming?)"),
         ("show api/naming/bnid", "(did you mean api/naming/bind?)"),
         ("list zzz", "zzz: no such path, and no case is called so (sockgrade list shows what there is)"),
-        ("run api/naming --target elephant", "unknown target 'elephant': expected host or module:PATH"),
+        ("run api/naming --target elephant", "unknown target 'elephant': expected host, reference or module:PATH"),
         ("run api/naming --target host:here", "the target host takes no path, and 'here' was given"),
         ("run api/naming --target module:", "module: needs a path or a dotted name"),
         ("run api/naming --target module:/nowhere", "/nowhere: there is no such file or folder"),

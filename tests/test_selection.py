@@ -153,6 +153,22 @@ def test_only_targets_with_a_list_are_known() -> None:
     assert all(one.reason and one.source for one in known_of("module:socket").deviations)
 
 
+def test_a_file_of_a_package_of_ours_goes_by_its_dotted_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The model as a module has one list, wherever the user stands; a file that is only called so has none."""
+    ours = Path(__file__).parents[1] / "reference" / "blocking.py"
+    (tmp_path / "reference").mkdir()
+    for name in ("__init__.py", "blocking.py"):
+        (tmp_path / "reference" / name).touch()
+    read = known_of.__wrapped__  # what is kept for a name holds for one working folder
+
+    assert "processes" in read(f"module:{ours}").lacks
+    monkeypatch.chdir(ours.parent)
+    assert "processes" in read("module:blocking.py").lacks
+    assert "processes" in read("module:../reference/blocking.py").lacks
+    monkeypatch.chdir(tmp_path)
+    assert read("module:reference/blocking.py") == Known()
+
+
 LIST = """\
 format: 1
 target: here

@@ -58,12 +58,12 @@ def names(folder: str, *, below: str = "") -> set[str]:
 
 
 def test_the_wheel_holds_the_judge_and_its_suites(dist: Path) -> None:
-    """The wheel has every file of grader/ and suites/, data and templates too, and nothing else."""
+    """The wheel has every file of grader/, reference/ and suites/, data and templates too, and nothing else."""
     held = set(zipfile.ZipFile(next(dist.glob("*.whl"))).namelist())
 
     told = {name for name in held if ".dist-info/" in name}
 
-    assert held - told == names("grader") | names("suites", below="grader/")
+    assert held - told == names("grader") | names("reference") | names("suites", below="grader/")
     assert {name.rpartition("/")[2] for name in told} >= {"LICENSE", "METADATA", "entry_points.txt"}
 
 
@@ -72,7 +72,7 @@ def test_the_source_archive_can_be_tested(dist: Path) -> None:
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
 
-    folders = ("grader", "suites", "tests", "fixtures", "ci")
+    folders = ("grader", "reference", "suites", "tests", "fixtures", "ci")
     assert held >= set().union(*(names(folder) for folder in folders))
     assert held >= {"pyproject.toml", "Makefile", "README.md", "LICENSE", "CHANGELOG.md"}
 

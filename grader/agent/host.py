@@ -21,10 +21,11 @@ from grader.agent import cell, isolation, student, wire
 
 _MESSAGE_LIMIT = 1 << 16
 _SETUP_EXIT = 70
+_OURS = ("kernel", "library")  # kinds of implementation that a module of ours is needed for
 # Standard library modules that student code is likely to import: loaded once here, inherited by every cell.
 _PRELOADED = tuple(
-    "collections contextlib dataclasses enum errno functools importlib.machinery itertools pathlib queue re select "
-    "selectors socket struct threading time types typing".split()
+    "collections contextlib dataclasses enum errno functools importlib.machinery ipaddress itertools pathlib queue re "
+    "select selectors socket struct threading time types typing".split()
 )
 
 
@@ -60,8 +61,8 @@ class Host:
     def _greet(self, hello: dict[str, Any]) -> None:
         self._spec = hello["spec"]
         _prepare_interpreter()
-        if self._spec["kind"] == "kernel":
-            importlib.import_module("grader.agent.kernel")
+        if self._spec["kind"] in _OURS:
+            importlib.import_module(f"grader.agent.{self._spec['kind']}")
         student.compile_aside(self._spec)
         self._shared_network = isolation.prepare_network() if hello["net"] == "own" else "not asked for"
         self._send(

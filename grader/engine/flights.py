@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from grader.engine.composites import Composite
 from grader.model.errors import InternalError
 from grader.model.outcomes import Outcome
 from grader.model.scenarios import Step
+from grader.model.values import Plain
 
 
 @dataclass(slots=True)
 class Flight:
-    """One pending step: the composite it goes through, if it is one, and the call it waits for now."""
+    """One pending step: the composite it goes through, if it is one, and the call that it makes now."""
 
     step: Step
     composite: Composite | None
+    op: str
+    args: Mapping[str, Plain]
     call: int = -1
     outcome: Outcome | None = None
 

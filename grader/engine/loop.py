@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from grader.bindings import Names
 from grader.engine.commands import AskSettled, Await, AwaitBlocked, Clock, Decide, LookAt, Reply
 from grader.engine.machine import Machine
@@ -16,16 +14,19 @@ from grader.targets.protocol import Answer, Call, Look, Session, Target
 _LOOK_AGAIN_S = 0.0005
 
 
-def run(
-    case: Case, target: Target, decide: Decide, *, time_scale: float = 1.0, clock: Clock = time.monotonic_ns
-) -> History:
-    """Run a case against a target; what goes wrong on our side is written into the history, not raised."""
-    began = clock()
+def run(case: Case, target: Target, decide: Decide, *, time_scale: float = 1.0) -> History:
+    """Run a case against a target; what goes wrong on our side is written into the history, not raised.
+
+    Time is that of the session's clock, so `seconds` of a history from a model are virtual too.
+    """
+    began = 0
     machine: Machine | None = None
     session: Session | None = None
     fault = fault_cause = ""
     try:
         with target.session(case) as session:
+            clock = session.clock
+            began = clock()
             machine = Machine(case, Names(session.addresses, case.variables), decide, clock, time_scale)
             _drive(machine, session, clock)
             stdout = session.output()
@@ -43,7 +44,7 @@ def run(
         fault=fault,
         fault_cause=fault_cause or "harness",
         stdout="" if fault else stdout,
-        seconds=(clock() - began) / 1e9,
+        seconds=0.0 if session is None else (session.clock() - began) / 1e9,
         isolation=target.profile.isolation,
     )
 

@@ -37,6 +37,9 @@ _SETTLE_S = 0.05
 _UNSEEN_S = 1.0
 # How often a call that nothing can wake any more is looked at before its deadline.
 _GLANCE_S = 0.05
+_SUT = ActorKind.SUT  # an enum's members are slow to get at, and every call asks
+_MATCHED = Decision.MATCHED
+_ASSERTIONS = frozenset(op.name for op in OPERATIONS.values() if op.group is Group.ASSERTION)
 # Options with which a call ends by itself.
 _TIME_LIMITS = frozenset({"SO_RCVTIMEO", "SO_SNDTIMEO", "SO_LINGER"})
 # Between two tries of an `eventually`.
@@ -50,6 +53,7 @@ class Machine:
         """Prepare a run; `clock` gives nanoseconds, `time_scale` stretches every deadline."""
         self.events: list[Event] = []
         self._case = case
+        self._actors = case.actors
         self._names = names
         self._decide = decide
         self._clock = clock
@@ -59,38 +63,45 @@ class Machine:
         self._abandoned: set[int] = set()
         self._started: dict[str, Flight] = {}
         self._gone: Outcome | None = None
-        self._has_timers = any(step.args.get("name") in _TIME_LIMITS for step in case.every_step)
 
-    def run(self) -> Script[None]:
+    def run(self) -> Script[bool]:
         """Run the steps in order until one ends in another way than it had to."""
-        yield from self._steps(self._case.steps)
+        return self._steps(self._case.steps)
 
     def _steps(self, steps: tuple[Step, ...]) -> Script[bool]:
         for step in steps:
-            if not (yield from self._step(step)):
+            op = step.op
+            if op in _RULES:
+                fits = yield from _RULES[op](self, step)
+            elif op in _ASSERTIONS:
+                fits = self._done(step, Succeeded({"values": self._names.resolve(step.args["values"])}))
+            elif step.concurrent:
+                fits = yield from self._concurrent(step)
+            elif step.eventually_s is not None:
+                fits = yield from self._eventually(step, step.eventually_s)
+            elif op in COMPOSITES or self._gone is not None:
+                fits = self._done(step, (yield from self._complete(step)))
+            else:
+                # Nearly every step is one call that ends at once, and only if it does not it becomes a flight.
+                call = self._call(step, op, self._names.arguments(step.args))
+                outcome = outcome_of((yield call))
+                if outcome is None:
+                    flight = self._flights[call.id] = Flight(step, None, op, call.args, call.id)
+                    outcome = yield from self._await(flight, step.within_s)
+                else:
+                    outcome = self._returned(step, call.id, outcome)
+                fits = self._done(step, outcome)
+            if not fits:
                 return False
         return True
-
-    def _step(self, step: Step) -> Script[bool]:
-        rule = _RULES.get(step.op)
-        if rule is not None:
-            return (yield from rule(self, step))
-        if OPERATIONS[step.op].group is Group.ASSERTION:
-            return self._done(step, Succeeded({"values": self._names.resolve(step.args["values"])}))
-        if step.concurrent:
-            return (yield from self._concurrent(step))
-        if step.eventually_s is not None:
-            return (yield from self._eventually(step, step.eventually_s))
-        return self._done(step, (yield from self._complete(step)))
 
     # -- one call after another ---------------------------------------------------------------------
 
     def _complete(self, step: Step) -> Script[Outcome]:
         """Make the step's call and wait for its end."""
-        flight = yield from self._launch(step)
-        if flight.outcome is None:
-            return (yield from self._await(flight, step.within_s))
-        return flight.outcome
+        flight = self._flight(step)
+        yield from self._issue(flight)
+        return flight.outcome or (yield from self._await(flight, step.within_s))
 
     def _eventually(self, step: Step, limit_s: float) -> Script[bool]:
         until = self._after(limit_s)
@@ -104,74 +115,67 @@ class Machine:
 
     def _done(self, step: Step, outcome: Outcome, *, early: int | None = None, tries: int = 1) -> bool:
         self.events.append(Done(step.path, outcome, early, tries))
-        if isinstance(outcome, Succeeded) and step.binds:
+        if step.binds and isinstance(outcome, Succeeded):
             self._names.bind(step, outcome)
-        return early is None and self._decide(step, outcome, self._names) is Decision.MATCHED
+        return early is None and self._decide(step, outcome, self._names) is _MATCHED
 
     # -- flights ------------------------------------------------------------------------------------
 
-    def _launch(self, step: Step) -> Script[Flight]:
-        args = {name: self._names.resolve(value) for name, value in step.args.items()}
+    def _flight(self, step: Step) -> Flight:
+        args = self._names.arguments(step.args)
         maker = COMPOSITES.get(step.op)
         if maker is None:
-            flight = Flight(step, None)
-            yield from self._issue(flight, step.op, args)
-            return flight
+            return Flight(step, None, step.op, args)
         composite = maker(args)
-        flight = Flight(step, composite)
-        op, first = next(composite)
-        yield from self._issue(flight, op, first)
-        return flight
+        return Flight(step, composite, *next(composite))
 
-    def _issue(self, flight: Flight, op: str, args: Mapping[str, Plain]) -> Script[None]:
-        """Issue a primitive of a flight, and the next ones as long as each ends at once."""
-        step = flight.step
-        events = self.events
+    def _issue(self, flight: Flight) -> Script[None]:
+        """Issue the call of a flight, and the next ones as long as each ends at once."""
         while True:
-            number = self._next_call
-            self._next_call = number + 1
-            flight.call = number
-            events.append(Issued(step.path, number, step.actor, op, args, self._clock()))
-            if self._gone is not None:
-                outcome: Outcome | None = self._gone
-            else:
-                reply = yield Call(
-                    number,
-                    step.actor,
-                    op,
-                    args,
-                    self._case.actors.get(step.actor, ActorKind.SUT),
-                    step.concurrent,
-                    (step.within_s + _own_limit_s(step)) * self._scale,
-                )
-                outcome = outcome_of(reply)
+            call = self._call(flight.step, flight.op, flight.args)
+            flight.call = call.id
+            outcome = self._gone or outcome_of((yield call))
             if outcome is None:
-                self._flights[number] = flight
+                self._flights[call.id] = flight
                 return
-            following = self._returned(flight, outcome)
-            if following is None:
+            if not self._goes_on(flight, outcome):
                 return
-            op, args = following
 
-    def _returned(self, flight: Flight, outcome: Outcome) -> tuple[str, Mapping[str, Plain]] | None:
-        """Write down the end of a flight's current call; give the next one if the flight goes on."""
-        if flight.step.op in READINESS and isinstance(outcome, Succeeded):
-            outcome = by_name(flight.step, outcome, self._names)
-        self.events.append(Returned(flight.call, outcome, self._clock()))
+    def _call(self, step: Step, op: str, args: Mapping[str, Plain]) -> Call:
+        """Write down that a call begins, and give it."""
+        number = self._next_call
+        self._next_call = number + 1
+        actor = step.actor
+        self.events.append(Issued(step.path, number, actor, op, args, self._clock()))
+        within_s = step.within_s + _own_limit_s(step) if "timeout" in args else step.within_s
+        kind = self._actors.get(actor, _SUT)
+        return Call(number, actor, op, args, kind, step.concurrent, within_s * self._scale)
+
+    def _returned(self, step: Step, call: int, outcome: Outcome) -> Outcome:
+        """Write down how a call ended, and give that in the words of the scenario."""
+        if step.op in READINESS and isinstance(outcome, Succeeded):
+            outcome = by_name(step, outcome, self._names)
+        self.events.append(Returned(call, outcome, self._clock()))
+        return outcome
+
+    def _goes_on(self, flight: Flight, outcome: Outcome) -> bool:
+        """Take the end of a flight's current call; say whether another call of it follows."""
+        outcome = self._returned(flight.step, flight.call, outcome)
         if flight.composite is None:
             flight.outcome = outcome
-            return None
+            return False
         try:
-            return flight.composite.send(outcome)
+            flight.op, flight.args = flight.composite.send(outcome)
         except StopIteration as end:
             flight.outcome = end.value
-            return None
+            return False
+        return True
 
     def _land(self, answer: Answer) -> Script[None]:
         if answer.call is None:
             self._gone = answer.outcome
             for flight in list(self._flights.values()):
-                self._returned(flight, Ended("lost"))
+                self._goes_on(flight, Ended("lost"))
                 flight.outcome = Ended("lost")
             self._flights.clear()
             return
@@ -180,18 +184,18 @@ class Machine:
         if answer.call not in self._flights:
             raise InternalError(f"an answer came for call {answer.call}, which nobody waits for")
         flight = self._flights.pop(answer.call)
-        following = self._returned(flight, answer.outcome)
-        if following is not None:
-            yield from self._issue(flight, *following)
+        if self._goes_on(flight, answer.outcome):
+            yield from self._issue(flight)
 
     def _await(self, flight: Flight, within_s: float) -> Script[Outcome]:
         """Wait until the flight lands, or until its state says that it will not."""
         within_s += _own_limit_s(flight.step)
         until = self._after(within_s)
+        has_timers = any(step.args.get("name") in _TIME_LIMITS for step in self._case.every_step)
         moved, last_seen = 0, ""
         given_up: Outcome | None
         while flight.outcome is None:
-            reply = yield Await(until if self._has_timers else min(until, self._after(_GLANCE_S)))
+            reply = yield Await(until if has_timers else min(until, self._after(_GLANCE_S)))
             if isinstance(reply, Answer):
                 yield from self._land(reply)
                 continue
@@ -246,7 +250,8 @@ class Machine:
     # -- several calls at once ----------------------------------------------------------------------
 
     def _concurrent(self, step: Step) -> Script[bool]:
-        flight = yield from self._launch(step)
+        flight = self._flight(step)
+        yield from self._issue(flight)
         if step.start is not None:
             self._started[step.start] = flight
             return True
@@ -269,7 +274,7 @@ class Machine:
         for ran, nested in enumerate(step.nested):
             if not (yield from self._see_blocked(flight, ran, (step.hold_s or 0.0) if ran == 0 else 0.0)):
                 return ran
-            if not (yield from self._step(nested)):
+            if not (yield from self._steps((nested,))):
                 return -1
         return None
 
@@ -331,8 +336,8 @@ class Machine:
     def _race(self, step: Step) -> Script[bool]:
         flights: list[Flight] = []
         for inner in step.inner:
-            flight = yield from self._launch(inner)
-            flights.append(flight)
+            flights.append(self._flight(inner))
+            yield from self._issue(flights[-1])
         for flight in flights:
             if not (yield from self._see_blocked(flight, 0, 0.0)):
                 return self._done(flight.step, landed(flight), early=0)

@@ -138,6 +138,10 @@ class Expectation:
     pending: int | None = None
 
 
+# What a step without `expect` must give; nearly all have this very object, by which they are known at once.
+SUCCESS = Expectation()
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """A known wrong outcome and the sentence a student gets for it; never changes a verdict."""

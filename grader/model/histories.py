@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from grader.model.outcomes import Outcome
 from grader.model.values import Address, Plain
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(NamedTuple):
     """A call was handed to an actor; `args` as resolved, sockets as descriptors."""
 
     step: str
@@ -22,8 +20,7 @@ class Issued:
     at_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(NamedTuple):
     """The call ended."""
 
     call: int
@@ -31,8 +28,7 @@ class Returned:
     at_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SeenBlocked:
+class SeenBlocked(NamedTuple):
     """The step's call was seen blocked; `after` is how many nested steps had run by then."""
 
     step: str
@@ -42,8 +38,7 @@ class SeenBlocked:
     at_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """A step ended with this outcome.
 
     `early` is None, or the number of nested steps that had run when a call came back that had to wait
@@ -59,19 +54,22 @@ class Done:
 Event: TypeAlias = Issued | Returned | SeenBlocked | Done
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+_NO_ADDRESSES: Mapping[str, Address] = {}
+
+
+class History(NamedTuple):
     """All that was seen of one case: the addresses it was given, the events, and how it closed.
 
     `complete` is true if the engine came to the end of its rules (the last step, or a step that left
-    nothing to go on with). `stdout` is the tail of what the student's code printed. `fault` is our own
-    trouble, if any.
+    nothing to go on with). Times are those of the session's clock, virtual where a model is asked: `at_ns`
+    of the events, and `seconds` from the first step to the last. `stdout` is the tail of what the student's
+    code printed. `fault` is our own trouble, if any.
     """
 
     case: str
     target: str
     digest: str = ""
-    addresses: Mapping[str, Address] = field(default_factory=dict)
+    addresses: Mapping[str, Address] = _NO_ADDRESSES
     events: tuple[Event, ...] = ()
     complete: bool = False
     unsupported: str = ""

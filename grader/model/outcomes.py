@@ -1,19 +1,23 @@
-"""How a call ended, as it was seen. An outcome is an observation, never an opinion."""
+"""How a call ended, as it was seen. An outcome is an observation, never an opinion.
+
+What is made for every call of every case is a tuple with names, in less than half the time of a frozen dataclass.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from grader.model.values import Plain
 
+_NO_FIELDS: Mapping[str, Plain] = {}
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+
+class Succeeded(NamedTuple):
     """The call returned; `fields` are the result fields of its operation, main one first."""
 
-    fields: Mapping[str, Plain] = field(default_factory=dict)
+    fields: Mapping[str, Plain] = _NO_FIELDS
     signals: tuple[str, ...] = ()
 
 
@@ -45,7 +49,8 @@ class Ended:
     """The testee's process ended during the call.
 
     `how` is `signal` (then `name`), `exit` (then `code`), `output` (it printed more than allowed),
-    `tampered` (it wrote on or closed the harness's descriptors) or `lost` (another call ended it).
+    `tampered` (it wrote on or closed the harness's descriptors), `lost` (another call ended it) or `build`
+    (there never was one, because the code could not be built).
     """
 
     how: str

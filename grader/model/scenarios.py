@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from grader.model.expectations import Expectation, Mistake, Pattern
+from grader.model.expectations import SUCCESS, Expectation, Mistake, Pattern
 from grader.model.marks import Mark
 from grader.model.values import Value
 
@@ -44,7 +44,7 @@ class Step:
     called_from: tuple[Mark, ...] = ()
     actor: str = "main"
     binds: tuple[str, ...] = ()
-    expect: Expectation = Expectation()
+    expect: Expectation = SUCCESS
     nested: tuple[Step, ...] = ()
     release: bool = False
     start: str | None = None
@@ -56,11 +56,12 @@ class Step:
     note: str = ""
     inner: tuple[Step, ...] = ()
     trigger: tuple[Step, ...] = ()
+    concurrent: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def concurrent(self) -> bool:
-        """Whether other calls may run while this one is pending."""
-        return bool(self.nested or self.start is not None or self.expect.blocks)
+    def __post_init__(self) -> None:
+        """Find out once whether other calls may run while this one is pending: every run of the step asks."""
+        is_concurrent = bool(self.nested or self.start is not None or self.expect.blocks)
+        object.__setattr__(self, "concurrent", is_concurrent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +121,19 @@ class Case:
     invariants: tuple[str, ...] = ()
     digest: str = ""
     every_step: tuple[Step, ...] = field(init=False, repr=False, compare=False)
+    ops: frozenset[str] = field(init=False, repr=False, compare=False)
+    is_sequential: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Lay out all steps once, nested ones after the step that holds them: every room asks for them."""
-        object.__setattr__(self, "every_step", tuple(step for top in self.steps for step in _with_children(top)))
+        """Lay out all steps once, nested ones after the step that holds them: every room asks for them.
+
+        A case is sequential if it makes one call after another, and each step is one call.
+        """
+        every_step = tuple(step for top in self.steps for step in _with_children(top))
+        object.__setattr__(self, "every_step", every_step)
+        object.__setattr__(self, "ops", frozenset(step.op for step in every_step))
+        is_sequential = not any(step.concurrent or step.inner for step in every_step)
+        object.__setattr__(self, "is_sequential", is_sequential)
 
 
 def _with_children(step: Step) -> tuple[Step, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from grader.model.marks import Mark
 
@@ -77,8 +78,7 @@ class TraceLine:
     wrong: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The judged case: all that any report may show."""
 
     case: str
@@ -98,5 +98,5 @@ class Result:
     repeat_command: str = ""
     stdout: str = ""
     seconds: float = 0.0
-    tolerated: tuple[str, ...] = field(default_factory=tuple)
+    tolerated: tuple[str, ...] = ()
     mark: Mark | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 
 from grader.model.expectations import (
+    SUCCESS,
     Alternative,
     Expectation,
     Failure,
@@ -24,7 +25,7 @@ from grader.scenario.scopes import Scope, is_open_reference
 from grader.scenario.words import ERRNOS, SIGNALS
 
 WORDS: dict[str, Expectation] = {
-    "ok": Expectation(),
+    "ok": SUCCESS,
     "fails": Expectation((Alternative(Failure()),)),
     "any": Expectation((Alternative(Whatever()),)),
     "blocks": Expectation((Alternative(StillPending()),), blocks=True),

@@ -7,8 +7,9 @@ import itertools
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from grader.model.errors import TargetError
 from grader.model.outcomes import Broken, Failed, Outcome, Succeeded
@@ -23,6 +24,7 @@ _KINDS = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
 _ANY = {"inet": "0.0.0.0", "inet6": "::"}
 # Documentation prefixes that no host owns. Source: RFC 5737, RFC 3849.
 _FOREIGN = {"inet": "192.0.2.1", "inet6": "2001:db8::1"}
+_IPS = {"wildcard": _ANY, "foreign": _FOREIGN}
 # sun_path holds 108 bytes on Linux and at most 104 elsewhere. Source: unix(7); POSIX.1-2024 <sys/un.h>.
 _TOO_LONG = 200
 
@@ -34,15 +36,30 @@ PATH_OPS = frozenset({"path_type", "make_file", "unlink"})
 _shared_ports = itertools.cycle(range(_FIRST_PORT + os.getpid() * 101 % 5000, _LAST_PORT))
 
 
-def allot(case: Case, directory: Path, *, own_net: bool) -> dict[str, Address]:
+def _bind_and_leave(path: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as owner:
+        owner.bind(path)
+
+
+def allot(
+    case: Case, directory: Path, *, own_net: bool, make_stale: Callable[[str], None] = _bind_and_leave
+) -> dict[str, Address]:
     """Make every address the case uses, by placeholder name.
 
     In a network of its own a case may have any port; in the host's network each port is probed first.
-    A stale path is really made stale here: a socket is bound to it and closed.
+    A stale path is really made stale here, by `make_stale`: unless told otherwise, a socket is bound to it and closed.
     """
-    ports = itertools.count(_FIRST_PORT)
-    next_port = (lambda: next(ports)) if own_net else _unused_port
-    return {name: _make(name, spec, directory, next_port) for name, spec in sorted(case.addresses.items())}
+    next_port = itertools.count(_FIRST_PORT).__next__ if own_net else _unused_port
+    made: dict[str, Address] = {}
+    for name, spec in sorted(case.addresses.items()):
+        made[name] = _make(name, spec, directory, next_port)
+        if spec.kind == "stale":
+            make_stale(_path(directory, name))
+    return made
+
+
+def _path(directory: Path, name: str) -> str:
+    return f"{directory}/{name}"  # every case asks, and joining paths as such costs five times as much
 
 
 def _unused_port() -> int:
@@ -65,12 +82,12 @@ def _make(name: str, spec: AddressSpec, directory: Path, next_port: Callable[[],
     if spec.domain not in ADDRESS_KINDS[spec.kind][0]:
         raise TargetError(f"an address of kind {spec.kind} does not exist in {spec.domain}")
     if spec.kind == "otherfam":
-        return UnixAddress(str(directory / name)) if spec.domain == "inet" else InetAddress("127.0.0.1", next_port())
+        return UnixAddress(_path(directory, name)) if spec.domain == "inet" else InetAddress("127.0.0.1", next_port())
     return _unix(name, spec.kind, directory) if spec.domain == "unix" else _inet(spec, next_port)
 
 
 def _inet(spec: AddressSpec, next_port: Callable[[], int]) -> Address:
-    ip = {"wildcard": _ANY, "foreign": _FOREIGN}.get(spec.kind, _LOOPBACK)[spec.domain]
+    ip = _IPS.get(spec.kind, _LOOPBACK)[spec.domain]
     return InetAddress(ip, 0 if spec.kind == "ephemeral" else next_port())
 
 
@@ -81,12 +98,8 @@ def _unix(name: str, kind: str, directory: Path) -> Address:
         case "abstract":
             return UnixAddress(abstract=f"sockgrade{directory}/{name}")  # other workers may share the network
         case "toolong":
-            return UnixAddress(str(directory / ("n" * _TOO_LONG)))
-    path = directory / name
-    if kind == "stale":
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as owner:
-            owner.bind(str(path))
-    return UnixAddress(str(path))
+            return UnixAddress(_path(directory, "n" * _TOO_LONG))
+    return UnixAddress(_path(directory, name))
 
 
 def short_lived_folder() -> str | None:
@@ -97,15 +110,18 @@ def short_lived_folder() -> str | None:
     return _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
 
 
-def path_operation(op: str, address: Plain) -> Outcome:
-    """Carry out one of `PATH_OPS` on the real file system.
+PathCalls: TypeAlias = Mapping[str, Callable[[str], dict[str, Plain]]]
+
+
+def path_operation(op: str, address: Plain, calls: PathCalls | None = None) -> Outcome:
+    """Carry out one of `PATH_OPS`: on the real file system, or with calls on another that raise OSError as it does.
 
     Source: POSIX.1-2024 stat(), open(), unlink().
     """
     if not isinstance(address, UnixAddress) or address.path is None:
         return Broken(f"{op} needs an AF_UNIX path, not {address!r}", "invalid-suite")
     try:
-        return Succeeded(_PATH_CALLS[op](address.path))
+        return Succeeded((calls or _PATH_CALLS)[op](address.path))
     except OSError as error:
         number = error.errno or 0
         return Failed(errno.errorcode.get(number, f"E#{number}"), number)
@@ -132,7 +148,7 @@ def _unlink(path: str) -> dict[str, Plain]:
     return {}
 
 
-_PATH_CALLS: dict[str, Callable[[str], dict[str, Plain]]] = {
+_PATH_CALLS: PathCalls = {
     "path_type": _path_type,
     "make_file": _make_file,
     "unlink": _unlink,

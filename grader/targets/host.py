@@ -142,6 +142,8 @@ class HostTarget:
 
 
 class _HostSession:
+    clock = staticmethod(time.monotonic_ns)
+
     def __init__(self, addresses: Mapping[str, Address], watchdog: _Watchdog, *, owns_network: bool) -> None:
         self.addresses = addresses
         self._owns_network = owns_network
@@ -328,11 +330,11 @@ def _held_signals() -> Iterator[None]:
 
 def _has_inet6() -> bool:
     try:
-        fd = kernel.call_socket({"domain": "inet6", "type": "dgram"})["sock"]
+        fd = kernel.CALLS["socket"]({"domain": "inet6", "type": "dgram"})["sock"]
     except OSError:
         return False
     try:
-        kernel.call_bind({"sock": fd, "addr": {"ip": "::1", "port": 0}})
+        kernel.CALLS["bind"]({"sock": fd, "addr": {"ip": "::1", "port": 0}})
     except OSError:
         return False
     finally:

@@ -25,7 +25,7 @@ from grader.targets.protocol import Profile
 from grader.targets.session import AgentSession
 
 _FILE = "sockets.py"  # what a submission that is a folder must hold
-_SOCKET_OPS = frozenset(op.name for op in OPERATIONS.values() if op.group is Group.SOCKET)
+SOCKET_OPS = frozenset(op.name for op in OPERATIONS.values() if op.group is Group.SOCKET)
 _REQUIRED = frozenset(op.name for op in OPERATIONS.values() if op.required)
 _EVERYWHERE = frozenset({"unix", "inet", "stream", "dgram", "seqpacket", "abstract", "unix-autobind"})
 _BY_LANGUAGE = frozenset({"processes", "threads", "closed-descriptors"})
@@ -62,7 +62,8 @@ def _find(text: str) -> dict[str, str]:
             there = ", ".join(sorted(entry.name for entry in path.parent.iterdir())[:8]) or "nothing"
             raise TargetError(f"{text}: expected a file {_FILE} in the folder, found {there}")
     if path.is_file():
-        return {"kind": "file", "path": str(path.resolve())}
+        # Not resolved: a link to our model is a file of the folder that it lies in, not of our package.
+        return {"kind": "file", "path": str(path.absolute())}
     if text.endswith(".py") or os.sep in text:
         raise TargetError(f"{text}: there is no such file or folder")
     if not all(part.isidentifier() for part in text.split(".")) or not _is_importable(text.partition(".")[0]):
@@ -77,18 +78,27 @@ def _is_importable(name: str) -> bool:
 class ModuleTarget:
     """An implementation of sockets in Python, behind an agent."""
 
-    def __init__(self, name: str, spec: Mapping[str, str], *, language: str, own_net: bool = True) -> None:
-        """Start the host, and load the module once to see what it has."""
+    def __init__(
+        self, name: str, spec: Mapping[str, str], *, language: str, own_net: bool = True, printed: str = ""
+    ) -> None:
+        """Start the host, and load the code once to see what it has; `printed` stands before what a case prints."""
         self._name = name
         self._spec = spec
+        self._language = language
         self._wants_net = own_net
+        self._printed = printed
         self._host = Host(spec, own_net=own_net)
         try:
             with self._session(lambda _: {}) as session:
-                self._profile = _profile(name, self._host.ready, session.loaded, language)
+                self.refusal = session.refusal
+                self._profile = self._examine(session)
         except BaseException:
             self._host.close()
             raise
+
+    def _examine(self, session: AgentSession) -> Profile:
+        """Say what is there, as a session without a case shows it."""
+        return _profile(self._name, self._host.ready, session.loaded, self._language)
 
     @property
     def profile(self) -> Profile:
@@ -120,7 +130,8 @@ class ModuleTarget:
             allotted = allot(folder)
             cell = self._begin(folder)
             try:
-                session = AgentSession(cell, allotted, owns_network=not self._host.ready["shared_net"])
+                owns_network = not self._host.ready["shared_net"]
+                session = AgentSession(cell, allotted, owns_network=owns_network, printed=self._printed)
                 session.load()
                 yield session
             finally:
@@ -157,13 +168,13 @@ def _profile(name: str, ready: Mapping[str, Any], loaded: Mapping[str, Any] | No
     """
     shared = ready["shared_net"]
     missing: dict[str, str] = dict(loaded["missing"]) if loaded else {}
-    ops = frozenset(loaded["ops"]) & _SOCKET_OPS | _REQUIRED if loaded else _SOCKET_OPS
+    ops = frozenset(loaded["ops"]) & SOCKET_OPS | _REQUIRED if loaded else SOCKET_OPS
     own = frozenset(loaded["features"]) if loaded else _BY_LANGUAGE
     features = (
         _EVERYWHERE | own | frozenset(ready["features"]) | ({"own-net"} if not shared else set())
     ) & FEATURES.keys()
     reasons = {**_WHY_NOT, "own-net": shared, **missing}
-    absent = (FEATURES.keys() - features) | (_SOCKET_OPS - ops)
+    absent = (FEATURES.keys() - features) | (SOCKET_OPS - ops)
     return Profile(
         name=name,
         ops=ops | addresses.PATH_OPS,

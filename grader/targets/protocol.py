@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from grader.model.outcomes import Outcome
 from grader.model.scenarios import ActorKind, Case
@@ -37,8 +37,7 @@ class Profile:
     language: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One call to make: resolved arguments only. Deadlines are seconds, already scaled.
 
     `concurrent` means that other calls may run while it waits, so it must not hold up the session.
@@ -82,6 +81,9 @@ class Session(Protocol):
     @property
     def addresses(self) -> Mapping[str, Address]:
         """The addresses of the case, by placeholder name, made fresh."""
+
+    def clock(self) -> int:
+        """Give the time by which this session waits, in nanoseconds; where a model is asked, it is virtual."""
 
     def issue(self, call: Call) -> Outcome | None:
         """Begin a call. Gives its outcome if it ended at once, else None: an `Answer` will follow."""

@@ -24,8 +24,13 @@ _MAIN = "main"
 class AgentSession:
     """A session with one cell of an agent."""
 
-    def __init__(self, cell: Cell, allotted: Mapping[str, Address], *, owns_network: bool = False) -> None:
-        """Hold the cell and the addresses made for its case."""
+    clock = staticmethod(time.monotonic_ns)
+
+    def __init__(
+        self, cell: Cell, allotted: Mapping[str, Address], *, owns_network: bool = False, printed: str = ""
+    ) -> None:
+        """Hold the cell and the addresses made for its case; `printed` stands before what it prints."""
+        self._printed = printed
         self._owns_network = owns_network
         self.loaded: Mapping[str, Any] | None = None
         self._cell = cell
@@ -77,6 +82,16 @@ class AgentSession:
     def _stuck_import(self) -> Outcome:
         is_looping = self._cpu() > _LOAD_S / 2
         return Pending("looping" if is_looping else "unknown", f"the module was not imported within {_LOAD_S:g} s")
+
+    @property
+    def pid(self) -> int:
+        """The number of the cell's first process."""
+        return self._cell.pid
+
+    @property
+    def refusal(self) -> Outcome | None:
+        """Why the code cannot be called at all, None if it can."""
+        return self._refusal
 
     @property
     def addresses(self) -> Mapping[str, Address]:
@@ -152,7 +167,7 @@ class AgentSession:
 
     def output(self) -> str:
         """Give the tail of what the module has printed."""
-        return self._cell.output()
+        return self._printed + self._cell.output()
 
     def _cpu(self) -> float:
         try:

@@ -246,6 +246,7 @@ def _show_end(end: Ended) -> str:
         "output": "the process printed more than it may and was ended",
         "tampered": "the code wrote on, or closed, descriptors that belong to the grader",
         "lost": "the call was lost when the process ended",
+        "build": "the code could not be built",
     }[end.how]
     return text + _in_brackets(end.note)
 

@@ -14,12 +14,11 @@ _MAKERS = frozenset({"socket", "accept", "dup", "socketpair"})
 
 def findings(case: Case, history: History) -> Iterator[Finding]:
     """Give a finding for each invariant of the case that its history breaks."""
-    steps = {step.path: step for step in case.every_step}
     for name in case.invariants:
         broken = _CHECKS[name](history)
         if broken is not None:
             issued, expected, got = broken
-            step = steps[issued.step]
+            step = next(step for step in case.every_step if step.path == issued.step)
             yield Finding(step.path, f"{issued.op}()", expected, got, step.mark, step.called_from)
 
 

@@ -8,9 +8,11 @@ history: what is not there was not seen, and then the verdict is UNRESOLVED.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from grader.bindings import Names
+from grader.model.expectations import SUCCESS
 from grader.model.histories import Done, History, Issued, Returned, SeenBlocked
 from grader.model.outcomes import Broken, Ended, Outcome, Pending, Succeeded, Unoffered
 from grader.model.scenarios import Case, Step
@@ -19,12 +21,14 @@ from grader.ops import OPERATIONS
 from grader.verdict import explain, invariants
 from grader.verdict.match import alternative_for, fits_collected, fits_pattern, fits_step
 
+Collected: TypeAlias = dict[str, list[Outcome]]  # by the path of the `collect`
 _END_CAUSES = {
     "signal": Cause.CRASH,
     "exit": Cause.EXITED,
     "output": Cause.OUTPUT,
     "tampered": Cause.TAMPERED,
     "lost": Cause.CRASH,
+    "build": Cause.BUILD,
 }
 
 
@@ -37,12 +41,13 @@ class _Opinion:
     reason: str = ""
     findings: list[Finding] = field(default_factory=list)
     tolerated: list[str] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)  # paths of the steps whose end has been read
 
 
 def judge(case: Case, history: History) -> Result:
     """Give the verdict on a case from what was seen of it."""
     if history.digest != case.digest and not _is_of(case, history):
-        history = replace(history, events=(), fault="the scenario has other steps now: run it again")
+        history = history._replace(events=(), fault="the scenario has other steps now: run it again")
     opinion = _opinion(case, history)
     scenario = case.scenario
     return Result(
@@ -89,9 +94,10 @@ def _opinion(case: Case, history: History) -> _Opinion:
         return _Opinion(Verdict.UNSUPPORTED, Cause.NEEDS, history.unsupported)
     if history.fault:
         return _Opinion(Verdict.UNRESOLVED, Cause(history.fault_cause), history.fault)
-    opinion = _read(case, history)
+    places = _Places(case)
+    opinion = _read(case, history, places)
     if opinion.verdict is Verdict.PASS:
-        missing = next(_missing(case, history), "")
+        missing = next(_missing(case, history, places, opinion.done), "")
         if missing or not history.complete:
             return _Opinion(Verdict.UNRESOLVED, Cause.HARNESS, missing or "the history stops before the case ended")
         opinion.findings.extend(invariants.findings(case, history))
@@ -102,61 +108,90 @@ def _opinion(case: Case, history: History) -> _Opinion:
     return opinion
 
 
-def _read(case: Case, history: History) -> _Opinion:
+class _Places:
+    """Where the steps of a case stand: by their paths, and what an event alone does not tell."""
+
+    __slots__ = ("collects", "races", "starts", "steps", "waits")
+
+    def __init__(self, case: Case) -> None:
+        self.steps = {step.path: step for step in case.every_step}
+        self.starts: dict[str, Step] = {}  # by the name of the call
+        self.collects: dict[str, str] = {}  # path of an inner call: that of the step that holds it
+        self.races: dict[str, str] = {}
+        self.waits: list[tuple[Step, str, int]] = []  # step, path of the call that must be seen waiting, how often
+        for step in () if case.is_sequential else case.every_step:
+            if step.start is not None:
+                self.starts[step.start] = step
+            if step.inner:
+                holders = self.collects if step.op == "collect" else self.races
+                holders.update((inner.path, step.path) for inner in step.inner)
+            if step.release:
+                self.waits.append((step, step.path, len(step.nested)))
+            elif step.op == "still_blocked":
+                self.waits.append((step, self.starts[str(step.args["call"])].path, 1))
+            elif step.expect.blocks or step.path in self.races:
+                self.waits.append((step, step.path, 1))
+
+    def bound_by(self, step: Step) -> Step:
+        """Give the step whose names the end of this one binds: the end of a started call is told elsewhere."""
+        return self.starts[str(step.args["call"])] if step.op == "finish" else step
+
+
+def _read(case: Case, history: History, places: _Places) -> _Opinion:
     """Read the events in order up to the first one that is wrong."""
     names = Names(history.addresses, case.variables)
-    steps = {step.path: step for step in case.every_step}
-    starts = {step.start: step for step in steps.values() if step.start is not None}
-    collected: dict[str, list[Outcome]] = {}
-    collects, races = _parents(case, "collect"), _parents(case, "race")
+    collected: Collected = {}
+    steps, collects, races = places.steps, places.collects, places.races
     won: set[str] = set()
     opinion = _Opinion()
     for event in history.events:
         if not isinstance(event, Done):
             continue
-        if event.step in collects and not isinstance(event.outcome, (Broken, Unoffered)):
-            collected.setdefault(collects[event.step], []).append(event.outcome)
+        path, outcome, _, _ = event
+        opinion.done.add(path)
+        if path in collects and not isinstance(outcome, (Broken, Unoffered)):
+            collected.setdefault(collects[path], []).append(outcome)
             continue
-        step = steps[event.step]
-        _weigh(opinion, step, event, names, collected.get(step.path, []))
-        if opinion.verdict is not Verdict.PASS:
+        step = steps[path]
+        if not _fits(step, event, names, collected):
+            _condemn(opinion, step, event, names, collected)
             _name_the_real_end(opinion, history)
             return opinion
-        if isinstance(event.outcome, Succeeded):
-            names.bind(starts[str(step.args["call"])] if step.op == "finish" else step, event.outcome)
-            if step.path in races and races[step.path] not in won:
-                names.bind_winner(step, event.outcome)
-        if step.path in races:
-            won.add(races[step.path])
+        if step.expect is not SUCCESS:
+            opinion.tolerated.extend(_tolerated(step, outcome, names))
+        if isinstance(outcome, Succeeded) and (step.binds or step.op == "finish"):
+            names.bind(places.bound_by(step), outcome)
+        if path in races:
+            if races[path] not in won and isinstance(outcome, Succeeded):
+                names.bind_winner(step, outcome)
+            won.add(races[path])
     return opinion
 
 
-def _parents(case: Case, op: str) -> dict[str, str]:
-    """Give for each inner call of such steps the path of the step that holds it."""
-    return {inner.path: step.path for step in case.every_step if step.op == op for inner in step.inner}
+def _fits(step: Step, done: Done, names: Names, collected: Collected) -> bool:
+    if step.op == "collect":
+        return fits_collected(step, collected.get(step.path, []), names)
+    return done.early is None and fits_step(step, done.outcome, names)
 
 
-def _weigh(opinion: _Opinion, step: Step, done: Done, names: Names, collected: list[Outcome]) -> None:
+def _tolerated(step: Step, outcome: Outcome, names: Names) -> Iterator[str]:
+    """Give why the outcome is let pass, if it is only tolerated."""
+    for one in step.expect.alternatives:
+        if one.tolerated and one is alternative_for(step, outcome, names):
+            yield one.because
+
+
+def _condemn(opinion: _Opinion, step: Step, done: Done, names: Names, collected: Collected) -> None:
+    """Say what is wrong with a step that did not end as it had to."""
     outcome = done.outcome
     if isinstance(outcome, Broken):
         opinion.verdict, opinion.cause, opinion.reason = Verdict.UNRESOLVED, Cause(outcome.cause), outcome.reason
-        return
-    if isinstance(outcome, Unoffered):
+    elif isinstance(outcome, Unoffered):
         opinion.verdict, opinion.cause, opinion.reason = Verdict.UNSUPPORTED, Cause.NEEDS, outcome.reason
-        return
-    if step.op == "collect":
-        fits = fits_collected(step, collected, names)
     else:
-        fits = done.early is None and fits_step(step, outcome, names)
-    if fits:
-        if any(one.tolerated for one in step.expect.alternatives):
-            alternative = alternative_for(step, outcome, names)
-            if alternative is not None and alternative.tolerated:
-                opinion.tolerated.append(alternative.because)
-        return
-    opinion.verdict = Verdict.FAIL
-    opinion.cause = _cause(outcome if step.op != "collect" else next(reversed(collected), outcome))
-    opinion.findings.append(_finding(step, done, names, collected))
+        gathered = collected.get(step.path, [])
+        opinion.verdict, opinion.cause = Verdict.FAIL, _cause(next(reversed(gathered), outcome))
+        opinion.findings.append(_finding(step, done, names, gathered))
 
 
 def _cause(outcome: Outcome) -> Cause:
@@ -195,20 +230,18 @@ def _name_the_real_end(opinion: _Opinion, history: History) -> None:
         opinion.cause = _END_CAUSES[ends[0].how]
 
 
-def _missing(case: Case, history: History) -> Iterator[str]:
+def _missing(case: Case, history: History, places: _Places, done: set[str]) -> Iterator[str]:
     """Name what a PASS needs and the history does not hold."""
-    done = {event.step for event in history.events if isinstance(event, Done)}
-    blocked = {(event.step, event.after) for event in history.events if isinstance(event, SeenBlocked)}
-    racers = _parents(case, "race")
-    starts = {step.start: step.path for step in case.every_step if step.start is not None}
-    for step in case.every_step:
-        if step.start is None and step.path not in done and step.path not in racers:
+    unended = places.steps.keys() - done
+    for step in case.every_step if unended else ():
+        if step.path in unended and step.start is None and step.path not in places.races:
             yield f"the history does not say how step {step.path} ({step.op}) ended"
-        waiting = starts[str(step.args["call"])] if step.op == "still_blocked" else step.path
-        must_wait = step.expect.blocks or step.op == "still_blocked" or step.path in racers
-        for after in range(len(step.nested)) if step.release else range(must_wait):
-            if (waiting, after) not in blocked:
-                yield f"the history has no evidence that step {step.path} ({step.op}) waited"
+    if not places.waits:
+        return
+    blocked = {(event.step, event.after) for event in history.events if isinstance(event, SeenBlocked)}
+    for step, path, times in places.waits:
+        if any((path, after) not in blocked for after in range(times)):
+            yield f"the history has no evidence that step {step.path} ({step.op}) waited"
 
 
 def trace(case: Case, history: History, wrong: set[str]) -> tuple[TraceLine, ...]:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from grader.bindings import Names
 from grader.model.expectations import (
+    SUCCESS,
     AddressLike,
     Alternative,
     Anything,
     Between,
     BytesLike,
     Exactly,
+    Expectation,
     Failure,
     Matcher,
     Not,
@@ -31,6 +33,7 @@ from grader.model.scenarios import Step
 from grader.model.values import InetAddress, Plain, UnixAddress
 from grader.model.verdicts import Decision
 
+_MATCHED = Decision.MATCHED  # nearly every step asks for it, and an enum's members are slow to get at
 # Symbols that are one number on the systems we know; a target may bring more.
 # Source: POSIX.1-2024 <errno.h>: EAGAIN and EWOULDBLOCK, ENOTSUP and EOPNOTSUPP may be the same.
 _ONE_NUMBER = {"EWOULDBLOCK": "EAGAIN", "ENOTSUP": "EOPNOTSUPP"}
@@ -38,13 +41,14 @@ _ONE_NUMBER = {"EWOULDBLOCK": "EAGAIN", "ENOTSUP": "EOPNOTSUPP"}
 
 def fits_pattern(pattern: Pattern, outcome: Outcome, names: Names) -> bool:
     """Say whether an outcome is of this pattern."""
+    if isinstance(pattern, Success):  # nearly every pattern is: it does not wait for the others to be tried
+        wanted = pattern.fields
+        return isinstance(outcome, Succeeded) and (not wanted or _fits_fields(wanted, outcome.fields, names))
     match pattern:
-        case Success(fields):
-            return isinstance(outcome, Succeeded) and _fits_fields(fields, outcome.fields, names)
-        case Whatever():
-            return True
         case Failure(errnos, signal):
             return isinstance(outcome, Failed) and _fits_failure(errnos, signal, outcome)
+        case Whatever():
+            return not isinstance(outcome, (Broken, Unoffered))  # those are no outcomes of the call
         case Signalled(signal):
             if isinstance(outcome, (Succeeded, Failed)):
                 return signal in outcome.signals
@@ -73,11 +77,11 @@ def _fits_fields(fields: tuple[tuple[str, Matcher], ...], seen: Mapping[str, Pla
 
 def fits_value(matcher: Matcher, seen: Plain, names: Names) -> bool:
     """Say whether a field's value is as wanted."""
+    if isinstance(matcher, Exactly):
+        return same(seen, names.resolve(matcher.value))
     match matcher:
         case Anything():
             return True
-        case Exactly(value):
-            return same(seen, names.resolve(value))
         case OneOf(values):
             return any(same(seen, names.resolve(value)) for value in values)
         case Not(inner):
@@ -96,13 +100,11 @@ def fits_value(matcher: Matcher, seen: Plain, names: Names) -> bool:
 
 def same(one: Plain, other: Plain) -> bool:
     """Compare two values; addresses by family, address, port and scope, never by their text."""
-    if isinstance(one, InetAddress) and isinstance(other, InetAddress):
+    if type(one) is not type(other):
+        return _as_bytes(one) == _as_bytes(other) if {type(one), type(other)} == {str, bytes} else False
+    if isinstance(one, InetAddress) and isinstance(other, InetAddress) and one != other:
         return (_ip(one.ip), one.port, one.scope) == (_ip(other.ip), other.port, other.scope)
-    if isinstance(one, str) and isinstance(other, bytes):
-        return one.encode() == other
-    if isinstance(one, bytes) and isinstance(other, str):
-        return one == other.encode()
-    return type(one) is type(other) and one == other
+    return one == other
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | str:
@@ -190,21 +192,18 @@ def alternative_for(step: Step, outcome: Outcome, names: Names) -> Alternative |
 def fits_step(step: Step, outcome: Outcome, names: Names) -> bool:
     """Say whether an outcome is what its step had to give."""
     expect = step.expect
+    rule = _RULES.get(step.op)
+    if rule is not None:
+        return rule(expect, outcome)
+    if expect is SUCCESS:
+        return isinstance(outcome, Succeeded)
     if expect.blocks:
         return isinstance(outcome, Pending)
-    if step.op == "still_blocked":
-        return isinstance(outcome, Pending)
-    if step.op == "race" and isinstance(outcome, Succeeded):
-        wanted = {"returned": expect.returned, "pending": expect.pending}
-        return all(value is None or outcome.fields[name] == value for name, value in wanted.items())
-    if step.op in ASSERTIONS and isinstance(outcome, Succeeded):
-        values = outcome.fields["values"]
-        return isinstance(values, tuple) and ASSERTIONS[step.op](values)
+    fits = alternative_for(step, outcome, names) is not None
     if expect.negated:
         # Only a call that came back can be "anything but": a crash or a hang is not another errno.
-        came_back = isinstance(outcome, (Succeeded, Failed))
-        return came_back and alternative_for(step, outcome, names) is None
-    return alternative_for(step, outcome, names) is not None
+        return not fits and isinstance(outcome, (Succeeded, Failed))
+    return fits
 
 
 def fits_collected(step: Step, outcomes: Sequence[Outcome], names: Names) -> bool:
@@ -216,12 +215,10 @@ def fits_collected(step: Step, outcomes: Sequence[Outcome], names: Names) -> boo
 
 def decide(step: Step, outcome: Outcome, names: Names) -> Decision:
     """Say whether the case goes on after this outcome, or an `eventually` may stop trying."""
-    if isinstance(outcome, (Broken, Unoffered)):
-        return Decision.HOPELESS
     if fits_step(step, outcome, names):
-        return Decision.MATCHED
-    if isinstance(outcome, (Ended, Pending)):
-        return Decision.HOPELESS  # its actor is lost: nobody is there to try again
+        return _MATCHED
+    if isinstance(outcome, (Broken, Unoffered, Ended, Pending)):
+        return Decision.HOPELESS  # it cannot be made, or its actor is lost: nobody is there to try again
     hopeless = step.give_up_on is not None and fits_pattern(step.give_up_on, outcome, names)
     return Decision.HOPELESS if hopeless else Decision.DIFFERENT
 
@@ -234,11 +231,29 @@ def _all_same(values: Sequence[Plain]) -> bool:
     return all(same(values[0], other) for other in values[1:])
 
 
-ASSERTIONS: dict[str, Callable[[Sequence[Plain]], bool]] = {
-    "distinct": _all_distinct,
-    "same": _all_same,
-    "equal": _all_same,
-    "bytes_prefix": lambda values: _as_bytes(values[1]).startswith(_as_bytes(values[0])),
+def _fits_race(expect: Expectation, outcome: Outcome) -> bool:
+    wanted = {"returned": expect.returned, "pending": expect.pending}
+    return isinstance(outcome, Succeeded) and all(
+        value is None or outcome.fields[name] == value for name, value in wanted.items()
+    )
+
+
+def _asserting(holds: Callable[[Sequence[Plain]], bool]) -> Callable[[Expectation, Outcome], bool]:
+    def fits(_: Expectation, outcome: Outcome) -> bool:
+        values = outcome.fields["values"] if isinstance(outcome, Succeeded) else None
+        return isinstance(values, tuple) and holds(values)
+
+    return fits
+
+
+# Operations whose end is weighed in a way of their own.
+_RULES: dict[str, Callable[[Expectation, Outcome], bool]] = {
+    "still_blocked": lambda _, outcome: isinstance(outcome, Pending),
+    "race": _fits_race,
+    "distinct": _asserting(_all_distinct),
+    "same": _asserting(_all_same),
+    "equal": _asserting(_all_same),
+    "bytes_prefix": _asserting(lambda values: _as_bytes(values[1]).startswith(_as_bytes(values[0]))),
 }
 
 

@@ -113,7 +113,7 @@ WAITING = step(
 
 def seen(target: Memory, *steps: Step) -> History:
     """Give the history of a case of these steps on the target."""
-    history = run(case(*steps, variables=SOCKETS, digest="00ff"), target, decide, clock=target.clock)
+    history = run(case(*steps, variables=SOCKETS, digest="00ff"), target, decide)
     assert not target.is_open
     return history
 
