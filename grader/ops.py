@@ -33,6 +33,7 @@ class Kind(StrEnum):
     STEP = "step"
     STEPS = "steps"
     REFS = "refs"  # a list of references or names
+    SEGMENTS = "segments"  # `whole`, `bytes`, or the sizes of the first pieces
     MAP = "map"
 
 
@@ -148,6 +149,7 @@ INVARIANTS = {
     "lowest-descriptor": "a new descriptor takes the lowest number that the case has closed, if any",
     "distinct-descriptors": "no two open sockets of the case share a descriptor",
 }
+SEGMENTATIONS = ("whole", "bytes")
 FEATURES = {
     # what a scenario may `need`, and what is missing where it is not offered
     "unix": "AF_UNIX sockets",
@@ -177,6 +179,7 @@ ADDRESS_KINDS = {
     "stale": (("unix",), "the path of a socket file whose owner is gone"),
     "foreign": (("inet", "inet6"), "an address of no local interface"),
     "toolong": (("unix",), "a path longer than the address structure"),
+    "homeless": (("unix",), "a path in a folder that does not exist"),
     "otherfam": (DOMAINS, "an address of another family"),
     "abstract": (("unix",), "an abstract AF_UNIX name"),
 }
@@ -190,6 +193,7 @@ PLACEHOLDERS = {
     "stale": "stale",
     "foreign": "foreign",
     "toolong": "toolong",
+    "homeless": "homeless",
     "otherfam": "otherfam",
 }
 
@@ -614,22 +618,93 @@ def _programs() -> tuple[Op, ...]:
             "spawn",
             group,
             (
-                Arg("program", Kind.TEXT, doc="a name of `programs`"),
-                Arg("args", Kind.PARTS, required=False, doc="arguments"),
+                Arg("program", Kind.TEXT, doc="its role: a name of `programs`, and of `run` in the assignment"),
+                Arg("args", Kind.PARTS, required=False, doc="more arguments, after those of the assignment"),
                 Arg("as", Kind.NAME, doc="name of the process"),
             ),
             (Field("proc", Kind.TEXT, "the process"),),
-            "Starts a program.",
+            "Starts a program as the assignment says; each time a new process.",
         ),
         Op(
             "ready",
             group,
-            (_PROC, Arg("by", Kind.MAP, doc="`{stdout: regex}`, `{port: $addr}` or `{file: path}`")),
+            (
+                _PROC,
+                Arg(
+                    "by",
+                    Kind.MAP,
+                    required=False,
+                    doc="`{stdout: regex}`, `{port: $addr}` or `{file: path}`; default: what the assignment says",
+                ),
+            ),
             (),
-            "Waits until the program is ready.",
+            "Waits until the program is ready: it listens, or has bound its name. It is seen from outside, never by a "
+            "connection, and what is there instead is told.",
+            "Linux sock_diag(7)",
             may_block=True,
         ),
-        Op("stdin", group, (_PROC, _DATA), (), "Writes to the program's standard input."),
+        Op(
+            "exchange",
+            group,
+            (
+                _SOCK,
+                Arg("data", Kind.DATA, required=False, doc="the request, without what ends it"),
+                Arg("requests", Kind.PARTS, required=False, doc="several requests, sent together"),
+                Arg(
+                    "segments",
+                    Kind.SEGMENTS,
+                    required=False,
+                    words=SEGMENTATIONS,
+                    doc="how the bytes are cut: `whole` (default), `bytes` (one by one), or the sizes of the first "
+                    "pieces; between two pieces the program is seen waiting",
+                ),
+                Arg("proc", Kind.TEXT, required=False, doc="who is seen waiting; default: the program started last"),
+                _AS,
+            ),
+            (_F_DATA,),
+            "Sends requests and expects the replies that the assignment's `exchange` gives. When the case is made it "
+            "becomes `send_all`, `settled` and `recv_exactly`, or `send` and `recv` for datagrams. The assignment "
+            "adds what ends a message, and puts rows of its own table in place of the data.",
+        ),
+        Op(
+            "settled",
+            group,
+            (_PROC,),
+            (),
+            "Waits until every thread of the program sleeps in a call that waits, and all that was sent has arrived. "
+            "A program that has ended is settled; one that goes on computing never is.",
+            "Linux proc_pid_syscall(5)",
+            may_block=True,
+        ),
+        Op(
+            "resources",
+            group,
+            (_PROC, _AS),
+            (
+                Field("descriptors", Kind.INT, "open descriptors of all its processes"),
+                Field("processes", Kind.INT, "processes, without zombies"),
+                Field("zombies", Kind.INT, "processes that have ended and were not waited for"),
+                Field("threads", Kind.INT, "threads of all its processes"),
+                Field("sockets", Kind.INT, "descriptors that are sockets"),
+                Field("listening", Kind.INT, "sockets that listen"),
+                Field("cpu_ms", Kind.INT, "CPU time since it was started, in milliseconds"),
+                Field("paths", Kind.INT, "files and sockets in its directory"),
+            ),
+            "Counts what the program holds.",
+            "Linux proc(5)",
+            repeatable=True,
+        ),
+        Op(
+            "stdin",
+            group,
+            (
+                _PROC,
+                Arg("data", Kind.DATA, required=False, doc="the bytes to write"),
+                Arg("eof", Kind.BOOL, required=False, doc="true: end-of-file after that"),
+            ),
+            (),
+            "Writes to the program's standard input, which stays open until `eof`.",
+        ),
         Op(
             "stdout",
             group,
@@ -639,14 +714,34 @@ def _programs() -> tuple[Op, ...]:
             repeatable=True,
         ),
         Op(
-            "wait_exit",
+            "stderr",
             group,
             (_PROC,),
-            (Field("code", Kind.INT, "exit status"), Field("signal", Kind.TEXT, "the signal that ended it")),
+            (Field("text", Kind.TEXT, "all that was printed"), Field("lines", Kind.SET, "the lines")),
+            "What the program has printed so far on standard error.",
+            repeatable=True,
+        ),
+        Op(
+            "wait_exit",
+            group,
+            (
+                _PROC,
+                Arg("after", Kind.TEXT, required=False, doc="a signal: expects the end that the assignment wants of it"),
+            ),
+            (
+                Field("code", Kind.INT, "exit status; not there if a signal ended it"),
+                Field("signal", Kind.TEXT, "the signal that ended it, or `none`"),
+            ),
             "Waits until the program ends.",
             may_block=True,
         ),
-        Op("kill", group, (_PROC, Arg("signal", Kind.TEXT, doc="such as SIGTERM")), (), "Sends a signal."),
+        Op(
+            "kill",
+            group,
+            (_PROC, Arg("signal", Kind.TEXT, doc="such as SIGTERM")),
+            (),
+            "Sends a signal to the program's first process.",
+        ),
     )
 
 

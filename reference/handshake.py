@@ -63,6 +63,7 @@ class Opening(Stream, InternetSocket):
         self.permit("listen")
         self.backlog = backlog
         if self.state == self.listening:
+            self.move("listen")
             return
         self.name_implicitly("address in use")
         self.move("listen")

@@ -4,14 +4,14 @@ TCP and UDP have a space each, so one number in both names two sockets (RFC 9293
 wildcard holds its port at every address of its versions of IP, and an IPv6 wildcard holds it for IPv4 too unless
 the socket is for IPv6 only (RFC 3493 3.7, 5.3).
 
-Nothing here walks through all sockets: holders are counted by address and by what they allow.
+Nothing here walks through all sockets: those that hold a port in the same way are counted.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from reference.names import ANY, Host
@@ -43,57 +43,34 @@ class Holder(Protocol):
     claim: Claim | None
 
 
-class _Tally:
-    """How many hold a port at one address, and how many of these would share it."""
-
-    __slots__ = ("all", "sharing", "spreading")
-
-    def __init__(self) -> None:
-        self.all = self.sharing = self.spreading = 0
-
-    def add(self, claim: Claim, one: int) -> None:
-        self.all += one
-        self.sharing += one * (claim.shares and not claim.listens)
-        self.spreading += one * claim.spreads
-
-    def bars(self, claim: Claim) -> bool:
-        """Whether somebody here does not share with the claim."""
-        together = max(self.sharing if claim.shares else 0, self.spreading if claim.spreads else 0)
-        return self.all > together
-
-
 class Ports:
     """One port space."""
 
     def __init__(self, first: int = FIRST_EPHEMERAL) -> None:
         """Begin with every port free; `first` is the first to be given to who asks for any."""
-        self._tallies: dict[tuple[int, int, str], _Tally] = {}  # by port, version and address
-        self._totals: dict[tuple[int, int], _Tally] = {}  # by port and version
-        self._holders: dict[int, int] = {}  # how many hold the port at all
+        self._claims: dict[int, dict[Claim, int]] = {}  # by port: what is held, and by how many
         self._found: dict[tuple[int, int, str], dict[Holder, None]] = {}  # those at one place in order, oldest first
         self._fresh = itertools.chain(range(first, LAST_EPHEMERAL + 1), range(FIRST_EPHEMERAL, first))
         self._returned: OrderedDict[int, None] = OrderedDict()  # longest ago first
 
     def is_taken(self, claim: Claim) -> bool:
         """Whether a socket that does not share holds the port at an address that the claim includes."""
-        return claim.port in self._holders and any(tally.bars(claim) for tally in self._in_the_way(claim))
+        return any(self.meet(claim, held) and not self.share(claim, held) for held in self._claims.get(claim.port, ()))
 
-    def _in_the_way(self, claim: Claim) -> Iterator[_Tally]:
-        port, host = claim.port, claim.host
-        for version in claim.versions:
-            if host.is_any:
-                yield self._totals.get((port, version), _NOBODY)
-            else:
-                yield self._tallies.get((port, version, host.ip), _NOBODY)
-                yield self._tallies.get((port, version, ANY[version]), _NOBODY)
+    def meet(self, one: Claim, other: Claim) -> bool:
+        """Whether some address is in both claims."""
+        is_near = one.host.ip == other.host.ip or one.host.is_any or other.host.is_any
+        return is_near and not set(one.versions).isdisjoint(other.versions)
+
+    def share(self, new: Claim, held: Claim) -> bool:
+        """Whether a new socket may have the port with one that has it. Source: Linux socket(7)."""
+        return (new.shares and held.shares and not held.listens) or (new.spreads and held.spreads)
 
     def hold(self, holder: Holder, claim: Claim) -> None:
         """Give the port to the socket."""
         holder.claim = claim
-        self._holders[claim.port] = self._holders.get(claim.port, 0) + 1
-        for key in _keys(claim):
-            self._tallies.setdefault(key, _Tally()).add(claim, 1)
-            self._totals.setdefault(key[:2], _Tally()).add(claim, 1)
+        claims = self._claims.setdefault(claim.port, {})
+        claims[claim] = claims.get(claim, 0) + 1
 
     def release(self, holder: Holder) -> None:
         """Take the port back, if the socket holds one."""
@@ -101,15 +78,15 @@ class Ports:
         if claim is None:
             return
         holder.claim = None
-        self._holders[claim.port] -= 1
-        if not self._holders[claim.port]:
-            del self._holders[claim.port]
+        claims = self._claims[claim.port]
+        claims[claim] -= 1
+        if not claims[claim]:
+            del claims[claim]
+        if not claims:
+            del self._claims[claim.port]
             if FIRST_EPHEMERAL <= claim.port <= LAST_EPHEMERAL:
                 self._returned[claim.port] = None
                 self._returned.move_to_end(claim.port)
-        for key in _keys(claim):
-            self._tallies[key].add(claim, -1)
-            self._totals[key[:2]].add(claim, -1)
 
     def ephemeral(self) -> int | None:
         """Give a port that nobody holds anywhere, a fresh one as long as there are any; None if all are held.
@@ -118,11 +95,11 @@ class Ports:
         meet the next. Source: RFC 6056 3.
         """
         for port in self._fresh:
-            if port not in self._holders:
+            if port not in self._claims:
                 return port
         while self._returned:
             port, _ = self._returned.popitem(last=False)
-            if port not in self._holders:
+            if port not in self._claims:
                 return port
         return None
 
@@ -149,6 +126,3 @@ def _keys(claim: Claim) -> list[tuple[int, int, str]]:
     """Give the places in the table: one for each version, at the address or at the wildcard of the version."""
     port, ip, is_any = claim.port, claim.host.ip, claim.host.is_any
     return [(port, version, ANY[version] if is_any else ip) for version in claim.versions]
-
-
-_NOBODY = _Tally()

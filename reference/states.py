@@ -191,7 +191,7 @@ UDP = Table(
         bind in BOUND CONNECTED: EINVAL, bind
         listen in UNBOUND BOUND CONNECTED: EOPNOTSUPP, listen
         accept in UNBOUND BOUND CONNECTED: EOPNOTSUPP, accept
-        send in UNBOUND BOUND: EDESTADDRREQ, send
+        send in BOUND: EDESTADDRREQ, send
         getpeername in UNBOUND BOUND: ENOTCONN, names
         shutdown in UNBOUND BOUND: ENOTCONN, shutdown
         """,

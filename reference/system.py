@@ -34,13 +34,25 @@ PARTS: Mapping[str, type] = {
 """What the model is made of; another class in one of the places makes another kernel."""
 
 
+class _Spaces(dict[str, Ports]):
+    """The port spaces by protocol, each made when a socket first needs it."""
+
+    def __init__(self, kind: type[Ports]) -> None:
+        super().__init__()
+        self._kind = kind
+
+    def __missing__(self, space: str) -> Ports:
+        made = self[space] = self._kind(BEGINNINGS[space])
+        return made
+
+
 class System:
     """One kernel with everything in it."""
 
     def __init__(self, parts: Mapping[str, type] = PARTS) -> None:
         """Begin with no process, no socket and no file, at time 0."""
         self.parts = parts
-        self.ports: dict[str, Ports] = {space: parts["ports"](first) for space, first in BEGINNINGS.items()}
+        self.ports = _Spaces(parts["ports"])
         self.files: Files = parts["files"]()
         self.abstract: dict[tuple[str, str | None], Socket] = {}
         self.autobound = itertools.count()

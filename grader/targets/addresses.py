@@ -99,6 +99,8 @@ def _unix(name: str, kind: str, directory: Path) -> Address:
             return UnixAddress(abstract=f"sockgrade{directory}/{name}")  # other workers may share the network
         case "toolong":
             return UnixAddress(_path(directory, "n" * _TOO_LONG))
+        case "homeless":
+            return UnixAddress(_path(directory, f"missing/{name}"))
     return UnixAddress(_path(directory, name))
 
 
