@@ -144,6 +144,8 @@ class Opening(Stream, InternetSocket):
         own_port = self.claim_port or self.free_port("no port left")
         if (source, own_port) == (host, port):
             raise NotModelledError("a socket that connects to itself")
+        if self.connection and self.connection[0] != source.version:
+            raise NotModelledError("a socket that has failed to connect in one version of IP tries the other")
         key = (*source, own_port, *host, port)
         if key in self.system.connections:
             raise self.refusal("connection in use")

@@ -94,12 +94,15 @@ class InternetSocket(Socket):
         if not port:
             port = self.free_port("address in use")
         claim = self.claim_of(host, port)
+        is_ipv6_only = host.version == 6 and not host.is_any
+        if is_ipv6_only:  # what has an address of IPv6 speaks IPv6 alone. Source: Linux ipv6(7)
+            claim = claim._replace(versions=(6,))
         if self.ports.is_taken(claim):
             self.name = self.spell(Host(self.version, ANY[self.version]), self.shown_port)
             raise self.refusal("address in use")
         self.ports.hold(self, claim)
         self.chosen = claim if isinstance(name, Inet) and name.port else claim._replace(port=0)
-        if host.version == 6 and not host.is_any:  # what has an address of IPv6 speaks IPv6 alone. Linux ipv6(7)
+        if is_ipv6_only:
             self.options["IPV6_V6ONLY"] = True
         self.name = self.spell(host, port)
 
@@ -155,7 +158,7 @@ class InternetSocket(Socket):
 
     def claim_of(self, host: Host, port: int) -> Claim:
         """Say what holding this address means with the options of this moment."""
-        is_dual = self.version == 6 and host == Host(6, ANY[6]) and not self.option("IPV6_V6ONLY")
+        is_dual = self.version == 6 and host.version == 6 and not self.option("IPV6_V6ONLY")
         versions = (6, 4) if is_dual else (host.version,)
         listens = self.state == self.listening
         return Claim(port, host, versions, self.option("SO_REUSEADDR"), listens, self.option("SO_REUSEPORT"))

@@ -252,6 +252,13 @@ class UnixStream(Stream, UnixConnection):
     type = "stream"
     kind = "unix-stream"
 
+    def receive(self, size: int, flags: tuple[str, ...]) -> Waiting[Fields]:
+        """Receive; an error that cuts MSG_WAITALL short is forgotten. Source: Linux unix(7)."""
+        fields = yield from super().receive(size, flags)
+        if "MSG_WAITALL" in flags and "MSG_PEEK" not in flags and 0 < fields["count"] < size:
+            self.error = None
+        return fields
+
     def before_receive(self, flags: tuple[str, ...]) -> None:
         """Refuse a socket that was never connected, and urgent data that is not there."""
         self.permit("recv")

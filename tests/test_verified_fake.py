@@ -69,6 +69,9 @@ def said(result: Result) -> str:
 
 
 def test_every_suite_file_is_compared() -> None:
-    """There are suites, and each has cases."""
+    """There are suites, all of them can be read, and each has cases."""
+    errors = load([SUITES]).errors
+
+    assert not errors, "\n".join(map(str, errors))
     assert files()
     assert all(cases_of(SUITES / name) for name in files())

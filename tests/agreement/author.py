@@ -135,6 +135,12 @@ class Author:
             return Ref(self.of(words.UNUSUAL[domain]))
         return InetParts(self.of(words.IPS[domain]), Ref(usual, "port"))
 
+    def beside(self, address: Value, domain: str) -> Value:
+        """Give an address, or now and then another one with its port."""
+        if domain != "unix" and isinstance(address, Ref) and self.chance(3):
+            return InetParts(self.of(words.IPS[domain]), Ref(address.name, "port"))
+        return address
+
     def target_for(self, sock: Socket) -> Value:
         """Choose where to connect or send to: most often where some socket is."""
         there = [other for other in self.sockets if other.address is not None and other.domain == sock.domain]
@@ -142,17 +148,16 @@ class Author:
         best = [other for other in best if other.type == sock.type and other.phase != "closed"] or there
         if best and not self.chance(5):
             found: Value = self.of(best).address
-            if sock.domain != "unix" and isinstance(found, Ref) and self.chance(8):
-                return InetParts(self.of(words.IPS[sock.domain]), Ref(found.name, "port"))
-            return found
+            return self.beside(found, sock.domain) if self.chance(3) else found
         if self.reached and self.chance(2):
             return self.of(self.reached)[0]
         return self.name_for(sock.domain)
 
     def data(self) -> bytes:
-        """Make up a few bytes, each message in a letter of its own."""
+        """Make up a few bytes, each message in a letter of its own; now and then bytes of every kind."""
         self.count += 1
-        return bytes([97 + self.count % 26]) * self.of(words.LENGTHS)
+        length = self.of(words.LENGTHS)
+        return bytes(range(256))[-length:] if self.chance(20) else bytes([97 + self.count % 26]) * length
 
 
 def case_of(steps: Sequence[Step]) -> Case:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from grader.model.scenarios import Case, Step
 from grader.targets.protocol import Target
 from tests.agreement.allowed import ALLOWED, Scene
-from tests.agreement.outgoing import wait_until_sent
 from tests.agreement.sides import SKIPPED, Seen, play
 
 
@@ -27,16 +26,9 @@ class Difference:
         """What the difference is about, whatever led to it: the call, the kind of socket, both outcomes in short."""
         mine, theirs = dict(self.host.fields), dict(self.model.fields)
         parted = tuple(name for name in sorted(mine | theirs) if mine.get(name) != theirs.get(name))
-        domain, type_ = self.host.kind
         option = str(self.steps[-1].args.get("name", ""))
-        return (
-            self.steps[-1].op,
-            option,
-            f"{domain}",
-            f"{type_}",
-            _short(self.host, parted),
-            _short(self.model, parted),
-        )
+        outcomes = _short(self.host, self.model, parted), _short(self.model, self.host, parted)
+        return (self.steps[-1].op, option, *self.host.kind, *outcomes)
 
     def __str__(self) -> str:
         before = [f"  {shown(step):70}  {seen}" for step, seen in zip(self.steps[:-1], self.seen, strict=False)]
@@ -44,11 +36,15 @@ class Difference:
         return "\n".join((*before, *last))
 
 
-def _short(seen: Seen, parted: Sequence[str]) -> str:
-    words = [seen.errno or seen.how, *seen.signals]
-    if seen.how == "ok" and "ready" in parted:
-        words.append(str(dict(seen.fields)["ready"]))
-    return " ".join((*words, *parted))
+def _short(seen: Seen, other: Seen, parted: Sequence[str]) -> str:
+    """Give an outcome without what differs from one conversation to the next, such as which socket is ready."""
+    more = {word.partition(".")[2] for word in set(_ready(seen)) - set(_ready(other))}
+    return " ".join((seen.errno or seen.how, *seen.signals, *parted, *sorted(more)))
+
+
+def _ready(seen: Seen) -> tuple[str, ...]:
+    ready = dict(seen.fields).get("ready", ())
+    return ready if isinstance(ready, tuple) else ()
 
 
 @dataclass(slots=True)
@@ -68,7 +64,7 @@ def compare(case: Case, host: Target, model: Target, tally: Tally | None = None)
     """
     theirs = play(case, model)
     unmodelled = frozenset(number for number, seen in enumerate(theirs) if seen.how == "unmodelled")
-    ours = play(case, host, unmodelled, wait_until_sent)
+    ours = play(case, host, unmodelled)
     tally = tally or Tally()
     for number, (step, mine, other) in enumerate(zip(case.steps, ours, theirs, strict=False)):
         if number in unmodelled:

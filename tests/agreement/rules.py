@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grader.model.scenarios import Case
-from grader.model.values import Ref, SockRef, Watch
+from grader.model.values import InetParts, Ref, SockRef, Watch
 from tests.agreement import words
 from tests.agreement.author import Author, Draw, Socket, case_of
 
@@ -97,6 +97,36 @@ def datagrams(author: Author) -> None:
         if other.address is not None and not author.chance(3):
             author.step("connect", end.name, addr=other.address)
             end.phase, end.peer = "connected", other
+
+
+def rebind(author: Author) -> None:
+    """Bind a second socket where one is or was, perhaps willing to share, and let it do what the first did."""
+    named = [sock for sock in author.sockets if sock.address is not None] or [author.some("bound")]
+    first = author.of(named)
+    if author.chance(2):
+        _close(author, first)
+    second = author.open((first.domain, first.type))
+    if author.chance(2):
+        author.set(second, "SO_REUSEADDR", value=True)
+    author.bind(second, author.beside(first.address, second.domain) or author.name_for(second.domain))
+    if second.type in words.CONNECTED and author.chance(2):
+        author.step("listen", second.name, backlog=author.of(words.BACKLOGS))
+        second.phase = "listening"
+
+
+def two_versions(author: Author) -> None:
+    """One port in both versions of IP, with the IPv6 socket for both or for IPv6 only."""
+    kind = author.of(("stream", "dgram"))
+    address = author.of((Ref("i1"), Ref("i2"), Ref("wild")))
+    for domain in author.of((("inet", "inet6"), ("inet6", "inet"))):
+        sock = author.open((domain, kind))
+        if domain == "inet6" and author.chance(2):
+            author.set(sock, "IPV6_V6ONLY", author.chance(3))
+        host = author.of(words.IPS[domain])
+        author.bind(sock, InetParts(host, Ref(address.name, "port")))
+        if kind == "stream" and author.chance(2):
+            author.step("listen", sock.name, backlog=3)
+            sock.phase = "listening"
 
 
 def bind(author: Author) -> None:
@@ -285,9 +315,9 @@ def paths(author: Author) -> None:
 
 RULES: tuple[tuple[int, Callable[[Author], None]], ...] = (
     (3, open_socket), (1, open_badly), (3, pair), (2, listener), (6, connection), (4, datagrams), (4, bind),
-    (3, listen), (6, connect), (5, accept), (20, send), (1, burst), (9, send_to), (24, receive), (8, shut), (5, close),
-    (5, hang_up), (1, wait_or_not), (3, copy), (5, ask_name), (6, get_option), (4, set_option), (10, ready),
-    (4, unread), (3, paths),
+    (3, rebind), (2, two_versions), (3, listen), (6, connect), (5, accept), (20, send), (1, burst), (9, send_to),
+    (24, receive), (8, shut), (5, close), (5, hang_up), (1, wait_or_not), (3, copy), (5, ask_name), (6, get_option),
+    (4, set_option), (10, ready), (4, unread), (3, paths),
 )  # fmt: skip
 _WEIGHTED = [rule for weight, rule in RULES for _ in range(weight)]
 _FEWEST, _MOST = 8, 60  # rules of one conversation

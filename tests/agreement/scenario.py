@@ -111,7 +111,10 @@ def _written(value: object) -> str:
         case Watch(sock, events):
             return f"{{sock: {sock.name}, for: [{', '.join(events)}]}}"
         case bytes():
-            return _written(value.decode("ascii"))
+            text = value.decode("latin-1")
+            return (
+                _written(text) if text.isascii() and (text.isprintable() or not text) else f'{{hex: "{value.hex()}"}}'
+            )
         case tuple():
             return f"[{', '.join(map(_written, value))}]"
         case str() if not _PLAIN.fullmatch(value) or value in _READ_AS_OTHERS:
@@ -141,16 +144,16 @@ def _outcome(found: Difference, known: Mapping[str, str], *, is_ambiguous: bool)
     theirs = dict(model.fields) if model.how == "ok" else {}
     step = found.steps[-1]
     fields = {
-        name: _field(step, name, value, known)
+        name: _field(step, name, value, known, theirs.get(name))
         for name, value in host.fields
         if name not in ("sock", "other") and (name not in theirs or theirs[name] != value)
     }
     return f"{{{', '.join(f'{name}: {value}' for name, value in fields.items())}}}" if fields else ""
 
 
-def _field(step: Step, name: str, value: object, known: Mapping[str, str]) -> str:
+def _field(step: Step, name: str, value: object, known: Mapping[str, str], other: object) -> str:
     if name in ("addr", "peer"):
-        return _address(str(value), known)
+        return _address(str(value), known, str(other))
     if name == "ready" and isinstance(value, tuple):
         return f"[{', '.join(_by_name(step, str(word), known) for word in value)}]"
     if name == "value" and OPTIONS.get(str(step.args.get("name"))) is Kind.TIME:
@@ -166,26 +169,48 @@ def _by_name(step: Step, word: str, known: Mapping[str, str]) -> str:
     return f"{next((name for name in reversed(rows) if known.get(name) == number), number)}.{event}"
 
 
-def _address(symbol: str, known: Mapping[str, str]) -> str:
-    if symbol == "unnamed":
-        return symbol
+def _address(symbol: str, known: Mapping[str, str], other: str) -> str:
+    """Give an address as it is to be expected; if nobody knows it, that it is not the `other` one."""
+    whole, refused = _whole(symbol, known), _whole(other, known)
+    if whole:
+        return whole
     if not symbol.startswith("["):
-        return known.get(symbol, "any" if symbol.startswith("name-") else f"${symbol}")
-    ip, _, port = symbol.removeprefix("[").rpartition("]:")
-    if port.startswith(_CHOSEN) and port not in known:
-        return f"{{ip: {_written(ip)}}}"
-    return f"{{ip: {_written(ip)}, port: {known.get(port, '0' if port == '0' else f'${port}.port')}}}"
+        return f"{{not: {refused or 'unnamed'}}}"
+    if refused and refused != "unnamed":  # which also stands for the wildcard with port 0
+        return f"{{not: {refused}}}"
+    ip, port = symbol.removeprefix("[").rsplit("]:", 1)
+    wanted = _port(port, known)
+    if not wanted and other.startswith("[") and (refused := _port(other.rpartition("]:")[2], known)):
+        wanted = f"{{not: {refused}}}"
+    return f"{{ip: {_written(ip)}, port: {wanted}}}" if wanted else f"{{ip: {_written(ip)}}}"
+
+
+def _whole(symbol: str, known: Mapping[str, str]) -> str:
+    """Give the reference to an address as a whole, or nothing."""
+    if symbol == "unnamed" or symbol in known:
+        return known.get(symbol, symbol)
+    is_allotted = not symbol.startswith(("[", "name-", "None"))
+    return f"${symbol}" if is_allotted else ""
+
+
+def _port(symbol: str, known: Mapping[str, str]) -> str:
+    """Give the reference to a port, or nothing."""
+    if symbol.startswith(_CHOSEN):
+        return known.get(symbol, "")
+    return symbol if symbol in ("", "0") else f"${symbol}.port"
 
 
 def _learn(step: Step, seen: Seen, known: dict[str, str]) -> None:
-    """Note which descriptor a name stands for, and under which name the ports that the system chose can be had."""
-    given = [str(value) for field, value in seen.fields if field in ("sock", "other")]
-    known.update(zip(step.binds, given, strict=False))
-    for field, value in seen.fields if step.binds else ():
-        if field in ("addr", "peer") and isinstance(value, str):
-            name = step.binds[0] if field == "addr" else f"{step.binds[0]}.peer"
-            port = value.rpartition("]:")[2]
-            if value.startswith("name-"):
-                known.setdefault(value, f"${name}")
-            elif port.startswith(_CHOSEN) and field == "addr":
-                known.setdefault(port, f"${name}.port")
+    """Note which descriptor a name stands for, and under which name an address that the system chose can be had."""
+    given = dict(seen.fields)
+    known.update(zip(step.binds, (str(given[name]) for name in ("sock", "other") if name in given), strict=False))
+    if step.binds and "addr" in given:
+        _note(str(given["addr"]), f"${step.binds[0]}", known)
+        known.setdefault(str(given["addr"]).rpartition("]:")[2], f"${step.binds[0]}.port")
+    if step.binds and "peer" in given:
+        _note(str(given["peer"]), f"${step.binds[0]}.peer", known)
+
+
+def _note(symbol: str, reference: str, known: dict[str, str]) -> None:
+    if symbol.startswith(("[", "name-")):
+        known.setdefault(symbol, reference)

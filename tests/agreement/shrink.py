@@ -26,7 +26,7 @@ def shrink(found: Difference, host: Target, model: Target) -> Difference:
     while True:
         shorter = _without_steps(_without_skipped(best, still), still)
         simpler = _simplified(shorter, still)
-        if len(simpler.steps) == len(best.steps) and simpler.steps == best.steps:
+        if simpler.steps == best.steps:
             return best
         best = simpler
 

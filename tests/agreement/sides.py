@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from grader.bindings import Names
@@ -12,7 +12,8 @@ from grader.model.outcomes import Broken, Failed, Outcome, Raised, Succeeded, Un
 from grader.model.scenarios import Case, Step
 from grader.model.values import Address, InetAddress, Plain, SockRef, UnixAddress
 from grader.ops import OPERATIONS
-from grader.targets.protocol import Call, Target
+from grader.targets.protocol import Call, Session, Target
+from tests.agreement.outgoing import wait_until_sent
 from tests.agreement.words import TUNED
 
 # A call that waits is a difference in itself: none is made that may. The host's watchdog ends it then.
@@ -111,14 +112,13 @@ class Symbols:
 
     def seen(self, step: Step, sock: Plain, outcome: Outcome | None) -> Seen:
         """Give what a call on a descriptor came to; of its fields those that are to be compared."""
-        kind = self.kinds.get(sock, ("", ""))
+        kind = self.kind(sock)
         match outcome:
             case Succeeded(fields, signals):
                 self.take_in(step, kind, fields)
                 shown = sorted(name for name in fields if not _means_nothing(step, kind, name))
-                return Seen(
-                    "ok", tuple((name, self.field(name, fields[name], kind[1])) for name in shown), "", signals, kind
-                )
+                words = tuple((name, self.field(name, fields[name], kind[1])) for name in shown)
+                return Seen("ok", words, "", signals, kind)
             case Failed(name, _, signals):
                 return Seen("fails", (), _CANONICAL.get(name, name), signals, kind)
             case Unoffered() | Broken():
@@ -127,6 +127,10 @@ class Symbols:
                 raise AssertionError(f"{step.op}: {type_}: {text}")
             case _:
                 return Seen("waits", kind=kind)
+
+    def kind(self, sock: Plain) -> tuple[str, str]:
+        """Give domain and type of the socket behind a descriptor, or of the one that was there last."""
+        return self.kinds.get(sock, ("", ""))
 
     def take_in(self, step: Step, kind: tuple[str, str], fields: Mapping[str, Plain]) -> None:
         """Note the kind of new descriptors: that of the listener, of the original, or the one asked for."""
@@ -176,46 +180,56 @@ def _is_watched_twice(watch: Plain) -> bool:
     return len(set(rows)) < len(rows)
 
 
-def play(
-    case: Case, target: Target, left_out: frozenset[int] = frozenset(), settle: Callable[[int], None] | None = None
-) -> tuple[Seen, ...]:
-    """Make the calls of a case and give what was seen, one for each step.
+def play(case: Case, target: Target, left_out: frozenset[int] = frozenset()) -> tuple[Seen, ...]:
+    """Make the calls of a case and give what was seen, one for each step up to a crash.
 
     Args:
         case: The conversation.
         target: The side.
         left_out: The steps whose calls are not made.
-        settle: Called with the descriptor after each send, before anybody can look for what was sent.
     """
     with target.session(case) as session:
-        symbols, book, names = Symbols(), Book(), Names(session.addresses, {})
-        symbols.learn(session.addresses)
+        side = _Side(session, is_kernel=target.profile.blocking == "kernel")
+        seen: list[Seen] = []
+        for number, step in enumerate(case.steps):
+            args = side.arguments(step)
+            seen.append(SKIPPED if args is None or number in left_out else side.make(number, step, args))
+            if seen[-1].how == "crashes":
+                break
+        return tuple(seen)
 
-        def all_steps() -> Iterator[Seen]:
-            for number, step in enumerate(case.steps):
-                book.note(step)
-                if number in left_out or book.may_wait(step):
-                    yield SKIPPED
-                    continue
-                try:
-                    args = {name: names.resolve(value) for name, value in step.args.items()}
-                except InternalError:
-                    yield SKIPPED
-                    continue
-                if _is_watched_twice(args.get("watch")):
-                    yield SKIPPED
-                    continue
-                try:
-                    outcome = session.issue(Call(number, "main", step.op, args, deadline_s=_DEADLINE_S))
-                except Exception as error:  # noqa: BLE001 - a side that falls over differs from one that does not
-                    yield Seen(
-                        "crashes", (("reason", repr(error)),), kind=symbols.kinds.get(args.get("sock"), ("", ""))
-                    )
-                    return
-                if isinstance(outcome, Succeeded):
-                    names.bind(step, outcome)
-                if settle is not None and step.op in _SENDS and isinstance(fd := args["sock"], int):
-                    settle(fd)
-                yield symbols.seen(step, args.get("sock"), outcome)
 
-        return tuple(all_steps())
+class _Side:
+    """A session with all that is known of it."""
+
+    def __init__(self, session: Session, *, is_kernel: bool) -> None:
+        self.session = session
+        self.is_kernel = is_kernel
+        self.names = Names(session.addresses, {})
+        self.book = Book()
+        self.symbols = Symbols()
+        self.symbols.learn(session.addresses)
+
+    def arguments(self, step: Step) -> Mapping[str, Plain] | None:
+        """Give the arguments of a call, or None if it cannot be made or could wait."""
+        self.book.note(step)
+        if self.book.may_wait(step):
+            return None
+        try:
+            args = {name: self.names.resolve(value) for name, value in step.args.items()}
+        except InternalError:  # a call that was to bind a name has failed
+            return None
+        return None if _is_watched_twice(args.get("watch")) else args
+
+    def make(self, number: int, step: Step, args: Mapping[str, Plain]) -> Seen:
+        """Make a call and give what came of it."""
+        sock = args.get("sock")
+        try:
+            outcome = self.session.issue(Call(number, "main", step.op, args, deadline_s=_DEADLINE_S))
+        except Exception as error:  # noqa: BLE001 - a side that falls over differs from one that does not
+            return Seen("crashes", (("reason", repr(error)),), kind=self.symbols.kind(sock))
+        if isinstance(outcome, Succeeded):
+            self.names.bind(step, outcome)
+        if self.is_kernel and step.op in _SENDS and isinstance(sock, int):
+            wait_until_sent(sock)
+        return self.symbols.seen(step, sock, outcome)

@@ -18,11 +18,12 @@ from grader.targets.host import open_host
 from grader.targets.protocol import Target
 from grader.targets.reference import open_reference
 from reference.errors import Error
+from reference.sockets import Fields, Readiness, Socket, Waiting
 from tests.agreement.allowed import ALLOWED
 from tests.agreement.author import case_of
 from tests.agreement.compare import Difference, compare
-from tests.agreement.explore import Found, explore, look
-from tests.agreement.scenario import scenario
+from tests.agreement.explore import Found, Signature, explore, look
+from tests.agreement.run import as_scenario, main
 from tests.agreement.shrink import shrink
 
 SEED = 2024
@@ -37,6 +38,7 @@ def host() -> Iterator[Target]:
     target.close()
 
 
+@pytest.mark.slow
 def test_the_host_agrees_with_itself(host: Target) -> None:
     """The same calls in two networks give the same, in the symbols that are compared: nothing hangs on chance."""
     found = explore(host, host, calls=800, first_seed=SEED)
@@ -97,24 +99,60 @@ class NoNames:
         return reference.Unix()
 
 
+class NothingIsReady:
+    """poll() and select() see no event on any socket."""
+
+    def readiness(self) -> Readiness:
+        """Give no event."""
+        return Readiness(read=False, write=False, hangup=False, error=False)
+
+
+class DataIsChanged:
+    """A receive gives the bytes in capitals."""
+
+    def receive(self, size: int, flags: tuple[str, ...]) -> Waiting[Fields]:
+        """Receive, and change what came."""
+        fields = yield from super().receive(size, flags)  # type: ignore[misc]  # it is laid over a socket
+        return {**fields, "data": fields["data"].upper()}
+
+
+class NumbersOnlyGrow:
+    """A new descriptor takes a number that no other had before, not the lowest free one."""
+
+    free: list[int]
+
+    def install(self, sock: Socket) -> int:
+        """Forget that there are free numbers."""
+        self.free.clear()
+        return int(super().install(sock))  # type: ignore[misc]  # it is laid over a process
+
+
 # broken kernel: how many calls show it at most, in the kind of socket where that takes most
-BROKEN: dict[Any, int] = {NobodyMayListen: 3, NothingEnds: 8, NothingToRead: 4, NoNames: 2}
+BROKEN: dict[Any, int] = {
+    NobodyMayListen: 3,
+    NothingEnds: 8,
+    NothingToRead: 4,
+    NoNames: 2,
+    NothingIsReady: 2,
+    DataIsChanged: 6,
+    NumbersOnlyGrow: 3,
+}
 KINDS = [name for name in reference.PARTS if "-" in name]
 
 
 def laid_over(mixin: type) -> dict[str, Any]:
-    """Give the parts of the model with a class in front of every kind of socket."""
+    """Give the parts of the model with a class in front of the process, or of every kind of socket."""
     parts = reference.PARTS
-    return {name: type(part.__name__, (mixin, part), {}) if name in KINDS else part for name, part in parts.items()}
+    names = ["process"] if mixin is NumbersOnlyGrow else KINDS
+    return {name: type(part.__name__, (mixin, part), {}) if name in names else part for name, part in parts.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mixin", BROKEN, ids=lambda mixin: mixin.__name__)
 def test_a_broken_rule_shrinks_to_what_it_takes(mixin: Any, host: Target) -> None:
     """What is found is short, and without any one of its steps the difference is another or none."""
     broken = open_reference(laid_over(mixin))
 
-    shortest = first_difference(host, broken)
+    (shortest,) = first_difference(host, broken)[1].values()
 
     assert len(shortest.steps) <= BROKEN[mixin]
     for number in range(len(shortest.steps) - 1):
@@ -122,12 +160,12 @@ def test_a_broken_rule_shrinks_to_what_it_takes(mixin: Any, host: Target) -> Non
         assert fewer is None or fewer.signature != shortest.signature
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mixin", BROKEN, ids=lambda mixin: mixin.__name__)
 def test_a_broken_rule_becomes_a_scenario(mixin: Any, host: Target, tmp_path: Path) -> None:
     """Written as a scenario it is refused by no lint, passes on the host and fails on the broken model."""
     broken = open_reference(laid_over(mixin))
-    text = scenario(first_difference(host, broken), id_="found", title="the host and a broken model differ")
+    found, shortest = first_difference(host, broken)
+    text = as_scenario(found, shortest)
     file = tmp_path / "found.yaml"
     file.write_text(text, encoding="utf-8")
 
@@ -139,7 +177,19 @@ def test_a_broken_rule_becomes_a_scenario(mixin: Any, host: Target, tmp_path: Pa
     assert pipeline.run_case(case, broken)[0].verdict is Verdict.FAIL, text
 
 
-def first_difference(host: Target, broken: Target) -> Difference:
-    """Give the first difference, as short as it can be."""
+def first_difference(host: Target, broken: Target) -> tuple[Found, dict[Signature, Difference]]:
+    """Give what a run finds up to the first difference, and that one as short as it can be."""
     found = explore(host, broken, calls=20_000, first_seed=SEED, stop=True)
-    return shrink(next(iter(found.differences.values())), host, broken)
+    return found, {key: shrink(one, host, broken) for key, one in found.differences.items()}
+
+
+@pytest.mark.slow
+def test_the_program_says_how_much_was_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    """The counts of each operation are printed, the seed with which the run began, and that nothing was found."""
+    code = main(["--calls", "200", "--seed", "7"])
+
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert printed.startswith("seed 7: 2")
+    assert all(f"  {op}\n" in printed for op in ("socket", "bind", "send"))
+    assert "0 differences did not come again; 0 did" in printed

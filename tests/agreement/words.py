@@ -48,8 +48,8 @@ IPS: Mapping[str, tuple[str, ...]] = {
     "inet6": ("::", "::1", "::ffff:127.0.0.1"),
 }
 
-LENGTHS = (1, 1, 2, 3, 5, 0, 20, 70)
-SIZES = (64, 64, 16, 4, 2, 1, 0)
+LENGTHS = (1, 1, 2, 3, 5, 0, 20, 70, 1, 3, 300, 2000)
+SIZES = (64, 64, 16, 4, 2, 1, 0, 64, 4, 4096)
 SEND_FLAGS: tuple[tuple[str, ...], ...] = (
     *((),) * 8,
     ("MSG_NOSIGNAL",), ("MSG_NOSIGNAL",), ("MSG_DONTWAIT",), ("MSG_OOB",), ("MSG_EOR",), ("MSG_DONTROUTE",),
@@ -63,7 +63,7 @@ RECEIVE_FLAGS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 IMPATIENT = tuple(flags for flags in RECEIVE_FLAGS if "MSG_DONTWAIT" in flags)
 HOWS = ("rd", "wr", "wr", "rdwr")
-BACKLOGS = (5, 0, 1, 2, 3, 4)
+BACKLOGS = (5, 0, 1, 2, 3, 4, 5, 1, -1, 100_000)
 EVENTS = (("read", "write"), ("read",), ("write",), ("read", "write", "except"), ("except",))
 
 READABLE = (
