@@ -29,7 +29,7 @@ from reference.sockets import Fields
 # Whoever tries models that are broken on purpose gets at them here.
 __all__ = ["PARTS", "ReferenceTarget", "Refused", "generated", "mutants_in", "mutated", "open_reference"]
 
-_FOLDER = Path("/a/folder/that/is/only/pretended")  # nobody's folder: the file system is pretended too
+_FOLDER = Path("/a-folder-that-is-only-pretended")  # nobody's folder: the file system is pretended too
 _SUT = ActorKind.SUT  # an enum's members are slow to get at, and every call asks
 _NOT_OFFERED = frozenset({"programs", "second-host"})
 _SOCKET_OPS = frozenset(op.name for op in OPERATIONS.values() if op.group is Group.SOCKET)
