@@ -18,15 +18,15 @@ from dataclasses import dataclass
 _CALLS: Mapping[str, Mapping[str, int]] = {
     "x86_64": {
         "read": 0, "write": 1, "poll": 7, "readv": 19, "writev": 20, "select": 23, "nanosleep": 35, "sendfile": 40,
-        "connect": 42, "accept": 43, "sendto": 44, "recvfrom": 45, "sendmsg": 46, "recvmsg": 47, "wait4": 61,
-        "fcntl": 72, "flock": 73, "rt_sigtimedwait": 128, "futex": 202, "clock_nanosleep": 230, "epoll_wait": 232,
+        "connect": 42, "accept": 43, "sendto": 44, "recvfrom": 45, "sendmsg": 46, "recvmsg": 47, "wait4": 61, "pause": 34,
+        "fcntl": 72, "flock": 73, "rt_sigtimedwait": 128, "rt_sigsuspend": 130, "futex": 202, "clock_nanosleep": 230, "epoll_wait": 232,
         "waitid": 247, "pselect6": 270, "ppoll": 271, "splice": 275, "epoll_pwait": 281, "accept4": 288,
         "recvmmsg": 299, "sendmmsg": 307, "epoll_pwait2": 441, "futex_waitv": 449, "futex_wait": 455,
     },
     "aarch64": {
         "epoll_pwait": 22, "fcntl": 25, "flock": 32, "read": 63, "write": 64, "readv": 65, "writev": 66,
         "sendfile": 71, "pselect6": 72, "ppoll": 73, "splice": 76, "waitid": 95, "futex": 98, "nanosleep": 101,
-        "clock_nanosleep": 115, "rt_sigtimedwait": 137, "accept": 202, "connect": 203, "sendto": 206,
+        "clock_nanosleep": 115, "rt_sigtimedwait": 137, "rt_sigsuspend": 133, "accept": 202, "connect": 203, "sendto": 206,
         "recvfrom": 207, "sendmsg": 211, "recvmsg": 212, "accept4": 242, "recvmmsg": 243, "wait4": 260,
         "sendmmsg": 269, "epoll_pwait2": 441, "futex_waitv": 449, "futex_wait": 455,
     },
@@ -74,6 +74,33 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """A thread asleep in a call; `argument` is its first one, for most calls the descriptor."""
+
+    process: int
+    thread: int
+    call: str
+    argument: int
+    timed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What all threads of several processes were seen doing.
+
+    `state` is `blocked` if there was a moment at which all of them slept in `waits`, `busy` or `unknown`.
+    """
+
+    state: str
+    waits: tuple[Wait, ...] = ()
+
+    @property
+    def is_for_good(self) -> bool:
+        """Whether all of them sleep and no wait ends by itself."""
+        return self.state == "blocked" and not any(wait.timed for wait in self.waits)
+
+
+@dataclass(frozen=True, slots=True)
 class _Snapshot:
     """One thread asleep in a system call. Two equal snapshots mean that it has not run in between."""
 
@@ -87,6 +114,9 @@ class _Snapshot:
 
     @property
     def timed(self) -> bool:
+        """Whether the wait ends by itself; one that is not known may, such as restart_syscall after a stop signal."""
+        if self.call not in _NAMES:
+            return True
         index, ends = _TIMEOUTS.get(self.name, (0, None))
         return ends is not None and ends(self.arguments[index])
 
@@ -99,6 +129,27 @@ def look_at_thread(pid: int, tid: int) -> Sight:
 def look_at_process(pid: int, tid: int) -> Sight:
     """Look at a thread and at every thread of its process and of the processes that came from it."""
     return _look(tid, lambda: _every_thread(pid), "nothing in the process ran between two looks", timers_of=pid)
+
+
+def look_at_all(processes: Iterable[int]) -> Rest:
+    """Look at every thread of these processes; those that have ended, and zombies, do not matter."""
+    processes = list(processes)
+    try:
+        threads = [(process, tid) for process in processes if _is_alive(process) for tid in _tasks(process)]
+        first, second = _scan(threads), _scan(threads)
+        has_timer = any(_may_have_timer(process) for process in {process for process, _ in threads})
+    except PermissionError:
+        return Rest("unknown")
+    except (FileNotFoundError, ProcessLookupError):
+        return Rest("busy")
+    if first != second or None in second.values():
+        return Rest("busy")
+    waits = tuple(
+        Wait(process, tid, seen.name, seen.arguments[0], seen.timed or has_timer)
+        for process, tid in threads
+        if (seen := second[tid]) is not None
+    )
+    return Rest("blocked", waits)
 
 
 def network_is_quiet(folder: str) -> bool:
@@ -178,6 +229,13 @@ def _state(stat: str) -> str:
 
 def _every_thread(pid: int) -> list[tuple[int, int]]:
     return [(process, tid) for process in _tree(pid) for tid in _tasks(process)]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return _state(_read(f"/proc/{pid}/stat")) not in {"Z", "X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _tasks(pid: int) -> list[int]:

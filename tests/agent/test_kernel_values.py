@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.agent.kernel import CALLS, OPTIONS, decode_address, encode_address
+from grader.agent.kernel import CALLS
+from grader.agent.structures import OPTIONS, decode_address, encode_address
 
 PORTS = st.integers(0, 65535)
 # A path ends at the first zero byte; any other byte may be in it, also those that are no text.

@@ -95,7 +95,7 @@ def test_who_looks_is_running(asleep: int) -> None:
             False,
         ),
         ("import threading; print(flush=True); threading.Event().wait(900)", "futex", True),
-        ("import signal, time; signal.signal(14, print); print(flush=True); signal.pause()", "a system call", True),
+        ("import signal, time; signal.signal(14, print); print(flush=True); signal.pause()", "pause", True),
     ],
 )
 def test_a_wait_is_known_by_its_call_and_its_end(
