@@ -33,7 +33,7 @@ from grader.selection import select
 Expected = Mapping[str, Sequence[str]]
 _FILE = "expected.json"
 _AGAIN = 3  # runs of a case that failed with another cause than expected
-_CORRECT = Path(__file__).resolve().parent.parent / "fixtures/submissions/correct"
+_SUBMISSIONS = Path(__file__).resolve().parent.parent / "fixtures/submissions"
 
 
 def main() -> int:
@@ -45,8 +45,8 @@ def main() -> int:
     parser.add_argument("--jobs", "-j", type=int, default=2 * multiprocessing.cpu_count())
     arguments = parser.parse_args()
     # Wrong modules load the correct one; a cell never writes compiled code, so it would compile it for every case.
-    compileall.compile_dir(_CORRECT, quiet=1)
-    folders = [folder for folder in arguments.folders if (folder / "sockets.py").is_file()]
+    compileall.compile_dir(_SUBMISSIONS / "correct", quiet=1)
+    folders = [folder for folder in arguments.folders if _target(folder)]
     wrong = 0
     with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
         for folder, results in zip(folders, pool.map(_grade, folders), strict=True):
@@ -54,16 +54,23 @@ def main() -> int:
                 _write(folder, results)
             if arguments.out is not None:
                 arguments.out.mkdir(parents=True, exist_ok=True)
-                name = f"{folder.parent.name}-{folder.name}"
+                name = "-".join(folder.resolve().parts[-3 if _target(folder) == "library" else -2 :])
                 (arguments.out / f"{name}.xml").write_text(to_junit(results, name), encoding="utf-8")
             wrong += _tell(folder, results)
     print(f"{len(folders) - wrong} of {len(folders)} samples earn exactly what they must")
     return 1 if wrong else 0
 
 
+def _target(folder: Path) -> str:
+    """Give the kind of target that a folder is a sample for; nothing if it is none."""
+    if folder.resolve().is_relative_to(_SUBMISSIONS / "library"):
+        return "library" if any(folder.glob("*.c")) else ""
+    return "module" if (folder / "sockets.py").is_file() else ""
+
+
 def _grade(folder: Path) -> list[Result]:
     cases = select(_read(folder).get("select", ())).cases
-    order = Order(f"module:{folder}")
+    order = Order(f"{_target(folder)}:{folder}")
     expected: Expected = _read(folder).get("fail", {})
     results = [result for result, _ in run(cases, order)]
     return [

@@ -1,4 +1,4 @@
-"""What a student begins with: a module of sockets in which every call says that it is not written yet."""
+"""What a student begins with: a module or a library of sockets in which every call says that it is not written yet."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from pathlib import Path
 
 from grader.model.errors import UsageError
 
-_TEMPLATES = Path(__file__).parent / "module"
+_TEMPLATES = Path(__file__).parent
+KINDS = ("module", "library")
 
 
-def write_module(directory: Path) -> list[Path]:
-    """Write the files of a new module into the directory, which is made if it is not there.
+def write_kit(kind: str, directory: Path) -> list[Path]:
+    """Write the files of a new module or library into the directory, which is made if it is not there.
 
     Returns:
-        The files, in the order in which a student would read them.
+        The files, first the one that says how to go on.
 
     Raises:
         UsageError: one of the files is there already; nothing has been written then.
     """
-    templates = sorted(_TEMPLATES.glob("*.*"))
+    there = (path for path in (_TEMPLATES / kind).iterdir() if path.is_file())
+    templates = sorted(there, key=lambda path: (path.suffix != ".md", path.name))
     files = [directory / template.name for template in templates]
     for file in files:
         if file.exists():
