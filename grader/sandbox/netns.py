@@ -221,4 +221,6 @@ def _can_unshare() -> bool:
     thread = threading.Thread(target=attempt, name="namespace-probe")
     thread.start()
     thread.join()
+    while os.path.exists(f"/proc/self/task/{thread.native_id}"):
+        os.sched_yield()  # a thread that was joined may not be gone yet, and would be counted
     return answers == [True]
