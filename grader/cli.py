@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(subparsers)
+    _add_check(subparsers)
     lint = subparsers.add_parser("lint", help="check scenario files and list every complaint")
     lint.add_argument("paths", nargs="*", help="files and folders; default: every suite")
     _add_list(subparsers)
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_prove(subparsers)
     subparsers.add_parser("doctor", help="say what this machine offers and what is missing")
     new = subparsers.add_parser("new", help="write a starter kit for students")
-    new.add_argument("kind", choices=["module"], help="what to write")
+    new.add_argument("kind", choices=["module", "library"], help="what to write")
     new.add_argument("directory", type=Path, help="a new or empty folder")
     return parser
 
@@ -78,7 +79,7 @@ class _Version(argparse.Action):
 def _add_run(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     run = subparsers.add_parser("run", help="run scenarios against a target")
     run.add_argument("select", nargs="*", help="files, folders, or case ids (`*` for any text); default: every suite")
-    run.add_argument("--target", "-t", default="host", help="host (default), or module:PATH")
+    run.add_argument("--target", "-t", default="host", help="host (default), reference, module:PATH, or library:PATH")
     run.add_argument("--level", choices=["core", "standard", "extended"], help="only scenarios of this level")
     run.add_argument("--claim", help="only scenarios that rest on this claim of the lecture")
     run.add_argument("--jobs", "-j", type=_count, default=1, help="how many worker processes; default 1")
@@ -86,6 +87,19 @@ def _add_run(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     run.add_argument("--history", type=Path, help="write what was seen, for `judge`")
     run.add_argument("--quiet", "-q", action="store_true", help="only the closing line")
     _add_reports(run)
+
+
+def _add_check(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    check = subparsers.add_parser("check", help="build a submission and judge it by its assignment")
+    check.add_argument("submission", type=Path, metavar="PATH", help="what is handed in: a file or a folder")
+    check.add_argument("--assignment", "-a", type=Path, required=True, metavar="FILE", help="the assignment")
+    check.add_argument(
+        "--case", nargs="+", action="extend", default=[], metavar="ID", help="only these, `*` for any text"
+    )
+    check.add_argument("--jobs", "-j", type=_count, default=1, help="how many worker processes; default 1")
+    check.add_argument("--time-scale", type=_scale, default=1.0, help="stretch every deadline by this factor")
+    check.add_argument("--quiet", "-q", action="store_true", help="only the closing line")
+    _add_reports(check)
 
 
 def _add_prove(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

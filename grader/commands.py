@@ -19,28 +19,63 @@ from grader.model.scenarios import Case
 from grader.model.verdicts import Result, Verdict
 from grader.report.escape import visible
 from grader.report.to_text import counts, summary
-from grader.selection import invalid_suite, known_of, select
+from grader.selection import (
+    Selection,
+    assignment_of,
+    invalid_suite,
+    known_for,
+    known_of,
+    repeated_by,
+    select,
+    select_for,
+)
 
 
 def run_cases(arguments: argparse.Namespace) -> ExitCode:
     """`run`: run scenarios against a target."""
     selection = select(arguments.select, level=arguments.level, claim=arguments.claim)
     order = Order(arguments.target, known_of(arguments.target), arguments.time_scale, arguments.jobs)
+    with _recorder(arguments, order) as record:
+        return _judge_all(arguments, selection, order, lambda result: result, record)
+
+
+def check(arguments: argparse.Namespace) -> ExitCode:
+    """`check`: build a submission and judge it by the suites of its assignment."""
+    from grader.targets.program import building
+
+    assignment = assignment_of(arguments.assignment)
+    selection = select_for(assignment, arguments.case)
+    with building(assignment, arguments.submission) as built:
+        if built.printed and not built.failure and not arguments.quiet:
+            print(f"the compiler said:\n{visible(built.printed.rstrip())}", flush=True)
+        name = f"program:{arguments.submission}"
+        order = Order(name, known_for(assignment), arguments.time_scale, arguments.jobs, built)
+        return _judge_all(arguments, selection, order, lambda result: repeated_by(result, arguments.assignment))
+
+
+def _judge_all(
+    arguments: argparse.Namespace,
+    selection: Selection,
+    order: Order,
+    finished: Callable[[Result], Result],
+    record: Callable[[History], None] = lambda _history: None,
+) -> ExitCode:
+    """Run what was selected, tell each result as `finished` gives it, and write the reports."""
     began = time.monotonic()
     results: list[Result] = []
     isolation = ""
-    with following(len(selection.cases), quiet=arguments.quiet) as follower, _recorder(arguments, order) as record:
+    with following(len(selection.cases), quiet=arguments.quiet) as follower:
         for error in selection.errors:
             results.append(invalid_suite(error, order.target))
             follower.tell(results[-1])
         with contextlib.closing(run(selection.cases, order)) as pairs:
             for result, history in pairs:
                 record(history)
-                results.append(result)
+                results.append(finished(result))
                 if history.isolation and not isolation:
                     isolation = history.isolation
                     print(f"target {order.target}: {isolation}", flush=True)
-                follower.tell(result)
+                follower.tell(results[-1])
     return _finish(arguments, results, order.target, time.monotonic() - began, isolation)
 
 
@@ -264,19 +299,20 @@ def doctor(_arguments: argparse.Namespace) -> ExitCode:
 
 def new(arguments: argparse.Namespace) -> ExitCode:
     """`new`: write a starter kit for students."""
-    from grader.starter import write_module
+    from grader.starter import write_kit
 
     directory: Path = arguments.directory
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError(f"{directory} is there already and not an empty folder")
-    for path in write_module(directory):
+    for path in write_kit(arguments.kind, directory):
         print(f"wrote {path}")
-    print(f"next: sockgrade run --target module:{directory}")
+    print(f"next: sockgrade run --target {arguments.kind}:{directory}")
     return ExitCode.PASSED
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], ExitCode]] = {
     "run": run_cases,
+    "check": check,
     "judge": judge_again,
     "prove": prove,
     "lint": lint,

@@ -25,7 +25,10 @@ class Check:
 
 def examine() -> Iterator[Check]:
     """Look at everything a run stands on, one check at a time."""
-    for look in (_python, _kernel, _yaml, _suites, _network, _introspection, _target_host, _target_module):
+    for look in (_python, _kernel, _yaml, _suites, _level):
+        yield look()
+    yield from _wall()
+    for look in (_introspection, _target_host, _target_module):
         yield look()
 
 
@@ -61,18 +64,28 @@ def _suites() -> Check:
     return Check("suites", found, not selection.errors, "run: sockgrade lint")
 
 
-def _network() -> Check:
-    from grader.sandbox.netns import prepare_process
+def _level() -> Check:
+    """Say what stands between a student's program and this host."""
+    from grader.sandbox import levels
 
-    reason = prepare_process()
-    return Check(
-        "network namespaces",
-        reason or "a fresh one for each case",
-        not reason,
-        "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, and on Ubuntu "
-        "kernel.apparmor_restrict_unprivileged_userns=0), or run as root; until then cases share the "
-        "host's network and use unused ports",
-    )
+    advice = "do what the checks below say; until then untrusted programs need --accept-weak-isolation"
+    try:
+        level = levels.best()
+    except SockgradeError as error:
+        return Check("isolation", str(error), is_fine=False, advice=advice)
+    loss = f"; but {levels.LOSSES[level]}" if levels.LOSSES[level] else ""
+    return Check("isolation", f"level {level}: {levels.PROMISES[level]}{loss}", level.has_namespaces, advice)
+
+
+def _wall() -> Iterator[Check]:
+    """Try everything that the wall stands on, and then whether it holds."""
+    from grader.sandbox import levels, selftest
+
+    yield from (Check(probe.name, probe.seen, probe.is_fine, probe.advice) for probe in levels.probe_everything())
+    try:
+        yield from (Check(probe.name, probe.seen, probe.is_fine, probe.advice) for probe in selftest.check())
+    except SockgradeError as error:
+        yield Check("trying the wall", str(error), is_fine=False, advice="see the checks above")
 
 
 def _introspection() -> Check:

@@ -531,7 +531,7 @@ def _composite_calls() -> tuple[Op, ...]:
             "recv_until_eof",
             group,
             (_SOCK, Arg("limit", Kind.INT, required=False, doc="stop after this many bytes; default 1 MiB"), _AS),
-            (_F_DATA, _F_CALLS),
+            (_F_DATA, _F_EOF, _F_CALLS),
             "Repeats `recv` until end of file or `limit` bytes.",
             may_block=True,
             primitive="recv",
@@ -659,9 +659,14 @@ def _programs() -> tuple[Op, ...]:
                     "pieces; between two pieces the program is seen waiting",
                 ),
                 Arg("proc", Kind.TEXT, required=False, doc="who is seen waiting; default: the program started last"),
+                Arg("eof", Kind.BOOL, required=False, doc="true: our side ends after the request, then the program's"),
+                Arg(
+                    "late", Kind.BOOL, required=False, doc="true: nothing is received until the program is seen waiting"
+                ),
+                Arg("meanwhile", Kind.STEPS, required=False, doc="steps after the first piece, when the program waits"),
                 _AS,
             ),
-            (_F_DATA,),
+            (_F_DATA, _F_EOF),
             "Sends requests and expects the replies that the assignment's `exchange` gives. When the case is made it "
             "becomes `send_all`, `settled` and `recv_exactly`, or `send` and `recv` for datagrams. The assignment "
             "adds what ends a message, and puts rows of its own table in place of the data.",
@@ -726,7 +731,9 @@ def _programs() -> tuple[Op, ...]:
             group,
             (
                 _PROC,
-                Arg("after", Kind.TEXT, required=False, doc="a signal: expects the end that the assignment wants of it"),
+                Arg(
+                    "after", Kind.TEXT, required=False, doc="a signal: expects the end that the assignment wants of it"
+                ),
             ),
             (
                 Field("code", Kind.INT, "exit status; not there if a signal ended it"),
@@ -738,9 +745,13 @@ def _programs() -> tuple[Op, ...]:
         Op(
             "kill",
             group,
-            (_PROC, Arg("signal", Kind.TEXT, doc="such as SIGTERM")),
+            (
+                _PROC,
+                Arg("signal", Kind.TEXT, doc="such as SIGTERM"),
+                Arg("everyone", Kind.BOOL, required=False, doc="true: to all its processes; default: to the first one"),
+            ),
             (),
-            "Sends a signal to the program's first process.",
+            "Sends a signal to the program.",
         ),
     )
 

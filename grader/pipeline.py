@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from grader.engine import loop
-from grader.model.deviations import Known
+from grader.model.deviations import Known, id_matches
 from grader.model.errors import UsageError
 from grader.model.histories import History
 from grader.model.scenarios import Case
@@ -50,6 +50,9 @@ def _needed(needs: tuple[str, ...], ops: frozenset[str]) -> frozenset[str]:
 
 def unsupported(case: Case, profile: Profile, known: Known = _NOTHING) -> str:
     """Say what the case needs and the target does not offer, or give an empty text."""
+    for left_out in known.left_out:
+        if any(id_matches(pattern, case.id) for pattern in left_out.cases):
+            return f"the assignment leaves it out: {left_out.reason}"
     needed = _needed(case.needs, case.ops)
     lacking = needed - profile.features - profile.ops
     if known.lacks:

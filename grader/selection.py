@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from grader import pipeline
+from grader.model.assignments import Assignment
 from grader.model.deviations import Known, id_matches
 from grader.model.errors import ScenarioError, UsageError
 from grader.model.scenarios import Case
 from grader.model.verdicts import Cause, Result, Verdict
 from grader.scenario import load
+from grader.scenario.assignment import read_assignment
 from grader.scenario.deviations import load_known
 
 _ROOT = Path(__file__).parents[1]  # the repository; of an installed grader, the folder of packages
@@ -53,6 +56,47 @@ def select(wanted: Sequence[str], *, level: str | None = None, claim: str | None
         ),
         loaded.errors,
     )
+
+
+def assignment_of(path: Path) -> Assignment:
+    """Read an assignment file.
+
+    Raises:
+        ScenarioError: it is wrong; carries every complaint.
+    """
+    return read_assignment(path, pipeline.suites_folder())
+
+
+def select_for(assignment: Assignment, patterns: Sequence[str] = ()) -> Selection:
+    """Load the cases of an assignment, made for it; patterns choose among them.
+
+    Raises:
+        UsageError: a pattern means no case.
+    """
+    loaded = load(paths_for(assignment), root=pipeline.suites_folder(), assignment=assignment)
+    for pattern in patterns:
+        if not any(_is_meant(pattern, case.id) for case in loaded.cases):
+            raise UsageError(_unknown(pattern, [case.id for case in loaded.cases]))
+    meant = (case for case in loaded.cases if not patterns or any(_is_meant(one, case.id) for one in patterns))
+    return Selection(tuple(meant), loaded.errors)
+
+
+def paths_for(assignment: Assignment) -> list[Path]:
+    """Give the files and folders of the suites that an assignment names."""
+    places = (pipeline.suites_folder() / name for name, _ in assignment.suites)
+    return [place if place.is_dir() else place.with_name(f"{place.name}.yaml") for place in places]
+
+
+def known_for(assignment: Assignment) -> Known:
+    """Give what is known of every submission to an assignment: which cases it does not ask for."""
+    return Known(left_out=assignment.without)
+
+
+def repeated_by(result: Result, assignment: Path) -> Result:
+    """Give a result with the command that checks the submission again, its target being `program:PATH`."""
+    submission = result.target.partition(":")[2]
+    words = ("sockgrade", "check", submission, "--assignment", str(assignment), "--case", result.case)
+    return result._replace(repeat_command=shlex.join(words))
 
 
 def _is_meant(pattern: str, case: str) -> bool:

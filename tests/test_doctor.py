@@ -13,6 +13,16 @@ from tests.shell import same_network
 
 pytestmark = pytest.mark.slow  # targets are opened, all suites read
 
+PROBES = (
+    *("bubblewrap", "networks", "level A", "level B", "level C", "level D", "seccomp", "Landlock", "sock_diag"),
+    *("safe paths", "seeing programs asleep"),
+)
+PROMISES = (
+    *("SIGPIPE kills", "the limit of processes bites", "other address families are refused", "io_uring is refused"),
+    *("a program cannot hide from /proc", "new namespaces are refused", "there is no way out of the network"),
+    "the harness cannot be seen",
+)
+
 
 @pytest.fixture(scope="module")
 def checks() -> Iterator[dict[str, Check]]:
@@ -28,7 +38,9 @@ def test_everything_a_run_stands_on_is_looked_at(checks: dict[str, Check]) -> No
         "system",
         "YAML",
         "suites",
-        "network namespaces",
+        "isolation",
+        *PROBES,
+        *PROMISES,
         "seeing blocked calls",
         "target host",
         "target module:socket",
@@ -59,7 +71,7 @@ def test_the_command_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None
     told = capsys.readouterr().out.splitlines()
     missing = [line for line in told if line.startswith("missing ")]
     assert code == (3 if missing else 0)
-    assert sum(line.startswith("ok      ") for line in told) + len(missing) == 8
+    assert sum(line.startswith("ok      ") for line in told) + len(missing) == 8 + len(PROBES) + len(PROMISES)
     assert sum(line.startswith("        what to do: ") for line in told) == len(missing)
 
 

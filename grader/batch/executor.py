@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from grader import pipeline
@@ -16,6 +15,7 @@ from grader.model.deviations import Known
 from grader.model.histories import History
 from grader.model.scenarios import Case
 from grader.model.verdicts import Result
+from grader.targets.compiling import Built
 from grader.targets.protocol import Target
 from grader.targets.resolve import open_target
 
@@ -25,12 +25,16 @@ if TYPE_CHECKING:  # imported when several workers are asked for: start-up is pa
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be run: the target by name, what is known of it, and how patient to be."""
+    """What is to be run: the target by name, what is known of it, and how patient to be.
+
+    `built` is the program, where that is the target; whoever gives the order keeps its folder.
+    """
 
     target: str
     known: Known = Known()
     time_scale: float = 1.0
     jobs: int = 1
+    built: Built | None = None
 
 
 def run(cases: Sequence[Case], order: Order) -> Generator[tuple[Result, History], None, None]:
@@ -44,7 +48,7 @@ def run(cases: Sequence[Case], order: Order) -> Generator[tuple[Result, History]
     if order.jobs > 1:
         yield from _run_in_workers(cases, order)
         return
-    target = open_target(order.target)
+    target = _open(order)
     try:
         for case in cases:
             yield pipeline.run_case(case, target, order.known, time_scale=order.time_scale)
@@ -120,12 +124,23 @@ def _leave_interrupts() -> None:
 
 
 def _run_one(case: Case, order: Order) -> tuple[Result, History]:
-    return pipeline.run_case(case, _opened(order.target), order.known, time_scale=order.time_scale)
+    return pipeline.run_case(case, _opened(order), order.known, time_scale=order.time_scale)
 
 
-@cache
-def _opened(spec: str) -> Target:
+def _open(order: Order) -> Target:
+    if order.built is None:
+        return open_target(order.target)
+    from grader.targets.program import open_built
+
+    return open_built(order.built)
+
+
+_targets: dict[str, Target] = {}
+
+
+def _opened(order: Order) -> Target:
     """Open the target once in this worker; one that cannot be opened is told to whoever waits for the result."""
-    target = open_target(spec)
-    atexit.register(target.close)
-    return target
+    if order.target not in _targets:
+        target = _targets[order.target] = _open(order)
+        atexit.register(target.close)
+    return _targets[order.target]

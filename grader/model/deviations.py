@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from grader.model.assignments import LeftOut
 from grader.model.marks import Mark
 
 
@@ -25,10 +26,11 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a target: features it lacks, with the reason, and cases in which it deviates."""
+    """What is known of a target: features it lacks, with the reason; cases that deviate; cases not asked for."""
 
     lacks: Mapping[str, str] = field(default_factory=dict)
     deviations: tuple[Deviation, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def id_matches(pattern: str, case: str) -> bool:

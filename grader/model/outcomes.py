@@ -49,8 +49,9 @@ class Ended:
     """The testee's process ended during the call.
 
     `how` is `signal` (then `name`), `exit` (then `code`), `output` (it printed more than allowed),
-    `tampered` (it wrote on or closed the harness's descriptors), `lost` (another call ended it) or `build`
-    (there never was one, because the code could not be built).
+    `tampered` (it wrote on or closed the harness's descriptors), `lost` (another call ended it), `build`
+    (there never was one, because the code could not be built), `not-ready` (a program was not there to be called),
+    or what the sandbox ended it for: `cpu`, `memory`, `disk`, `killed`.
     """
 
     how: str

@@ -18,17 +18,18 @@ from dataclasses import dataclass
 _CALLS: Mapping[str, Mapping[str, int]] = {
     "x86_64": {
         "read": 0, "write": 1, "poll": 7, "readv": 19, "writev": 20, "select": 23, "nanosleep": 35, "sendfile": 40,
-        "connect": 42, "accept": 43, "sendto": 44, "recvfrom": 45, "sendmsg": 46, "recvmsg": 47, "wait4": 61, "pause": 34,
-        "fcntl": 72, "flock": 73, "rt_sigtimedwait": 128, "rt_sigsuspend": 130, "futex": 202, "clock_nanosleep": 230, "epoll_wait": 232,
+        "connect": 42, "accept": 43, "sendto": 44, "recvfrom": 45, "sendmsg": 46, "recvmsg": 47, "wait4": 61,
+        "fcntl": 72, "flock": 73, "rt_sigtimedwait": 128, "futex": 202, "clock_nanosleep": 230, "epoll_wait": 232,
         "waitid": 247, "pselect6": 270, "ppoll": 271, "splice": 275, "epoll_pwait": 281, "accept4": 288,
         "recvmmsg": 299, "sendmmsg": 307, "epoll_pwait2": 441, "futex_waitv": 449, "futex_wait": 455,
+        "pause": 34, "rt_sigsuspend": 130,
     },
     "aarch64": {
         "epoll_pwait": 22, "fcntl": 25, "flock": 32, "read": 63, "write": 64, "readv": 65, "writev": 66,
         "sendfile": 71, "pselect6": 72, "ppoll": 73, "splice": 76, "waitid": 95, "futex": 98, "nanosleep": 101,
-        "clock_nanosleep": 115, "rt_sigtimedwait": 137, "rt_sigsuspend": 133, "accept": 202, "connect": 203, "sendto": 206,
+        "clock_nanosleep": 115, "rt_sigtimedwait": 137, "accept": 202, "connect": 203, "sendto": 206,
         "recvfrom": 207, "sendmsg": 211, "recvmsg": 212, "accept4": 242, "recvmmsg": 243, "wait4": 260,
-        "sendmmsg": 269, "epoll_pwait2": 441, "futex_waitv": 449, "futex_wait": 455,
+        "sendmmsg": 269, "epoll_pwait2": 441, "futex_waitv": 449, "futex_wait": 455, "rt_sigsuspend": 133,
     },
 }  # fmt: skip
 _NAMES = {number: name for name, number in _CALLS.get(os.uname().machine, {}).items()}

@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Iterable
 
+from grader.sandbox.holdings import descriptors
 from grader.sandbox.introspect import Wait
 
 _PIDFD_GETFD = 438  # on every architecture
@@ -33,15 +34,7 @@ def has_limit(wait: Wait) -> bool:
 
 def has_timer(processes: Iterable[int]) -> bool:
     """Say whether any of these processes has a timer as a descriptor."""
-    return any("timerfd" in target for process in processes for target in _descriptors(process))
-
-
-def _descriptors(process: int) -> list[str]:
-    folder, found = f"/proc/{process}/fd", []
-    with contextlib.suppress(OSError):  # it has ended, or closes descriptors
-        for name in os.listdir(folder):
-            found.append(os.readlink(f"{folder}/{name}"))
-    return found
+    return any("timerfd" in target for process in processes for target in descriptors(process).values())
 
 
 def _copy(process: int, descriptor: int) -> socket.socket:

@@ -14,6 +14,7 @@ from grader.model.errors import Complaint, ScenarioError
 from grader.model.scenarios import Step
 from grader.model.values import Value
 from grader.ops import Arg, Group, Kind
+from grader.scenario.assigned import calls_of, expected_end, note_call
 from grader.scenario.atoms import items, seconds, text
 from grader.scenario.complaints import Notes, TooMuchError, did_you_mean, shown, wrong
 from grader.scenario.expects import expectation, mistakes, pattern
@@ -34,7 +35,7 @@ DEFAULTS: dict[tuple[str, str], int] = {
 MAKE_SOCKETS = ("socket", "socketpair")
 FROM_AXES = ("domain", "type")  # arguments that the variables of the same name fill in
 _STRUCTURED = (Kind.STEP, Kind.STEPS, Kind.NAME, Kind.NAMES)
-_UNROLLED = ("do", "for_each")
+_UNROLLED = ("do", "for_each", "exchange")
 _OWN_SYSTEM = system_of(sys.platform)
 
 
@@ -161,6 +162,9 @@ class Builder:
                     yield from self._unrolled(fragment.steps, inside)
                 elif form.op.name == "for_each":
                     yield from self._loop(form, scope)
+                elif form.op.name == "exchange":
+                    for call in calls_of(form, scope):
+                        yield from ((call, scope),) if isinstance(call, StepForm) else self._unrolled(call, scope)
                 else:
                     yield form, scope
 
@@ -205,6 +209,7 @@ class Builder:
         given = form.modifiers
         actor = self.actor(form, scope)
         args = self.arguments(form, scope)
+        note_call(form.op.name, args, scope)
         nested_node = given.get("blocks_until") or given.get("overlaps")
         nested = self.steps(nested_node.items, scope, f"{path}.") if isinstance(nested_node, Sequence) else ()
         binds = self.binds(form, scope)
@@ -226,12 +231,14 @@ class Builder:
             nested=nested,
             release="blocks_until" in given,
             start=start,
-            **self.judgement(form, scope),
+            **self._wanted_end(form, args, scope),
         )
         if step.concurrent:
             scope.table.need("threads")
         if form.op.group is Group.PROGRAM:
             scope.table.need("programs")
+        if form.op.name == "spawn":
+            scope.table.place_server()
         return step
 
     def judgement(self, form: StepForm, scope: Scope, asked: Started | None = None) -> Judgement:
@@ -257,6 +264,13 @@ class Builder:
                     found[f"{key}_s" if read is seconds else key] = constant(given[key], scope, read)
                 except ScenarioError as error:
                     self.note(error, scope)
+        return found
+
+    def _wanted_end(self, form: StepForm, args: dict[str, Value], scope: Scope) -> Judgement:
+        """Give the judgement of a call; that of `wait_exit` after a signal may be the assignment's."""
+        found = self.judgement(form, scope)
+        if "after" in args and "expect" not in form.modifiers:
+            found["expect"] = expected_end(scope.table.assignment, args)
         return found
 
     def actor(self, form: StepForm, scope: Scope) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping as AnyMapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from grader.model.assignments import Assignment
 from grader.model.marks import Mark
 from grader.model.scenarios import ActorKind, AddressSpec, Case, Level, Scenario, Step, Translation
 from grader.model.values import Value
@@ -25,7 +26,7 @@ from grader.scenario.values import anything
 MOST_CASES = 256  # of one scenario
 _NEEDS_OF_ACTORS = {ActorKind.SUT: "threads", ActorKind.PROCESS: "processes", ActorKind.TRUSTED: "programs"}
 
-Assignment = dict[str, Scalar]  # an axis and its value in one case
+Combination = dict[str, Scalar]  # an axis and its value in one case
 
 
 class Built(NamedTuple):
@@ -50,6 +51,7 @@ class _File(NamedTuple):
     allowance: Allowance
     digest: str
     notes: Notes
+    assignment: Assignment | None
 
 
 class _Page(NamedTuple):
@@ -66,13 +68,15 @@ class _Page(NamedTuple):
     known: dict[Hashable, Known]
 
 
-def expand(root: Mapping, source: Source, allowance: Allowance, digest: str) -> tuple[Built, ...]:
+def expand(
+    root: Mapping, source: Source, allowance: Allowance, digest: str, assignment: Assignment | None = None
+) -> tuple[Built, ...]:
     """Build every case of a checked file, in the order of the file and of the axes.
 
     Raises:
         ScenarioError: names or values do not fit in some case; carries every complaint.
     """
-    file = _File(root, source, allowance, digest, Notes())
+    file = _File(root, source, allowance, digest, Notes(), assignment)
     scenarios = root.items["scenarios"]
     built: list[Built] = []
     for node in scenarios.items if isinstance(scenarios, Sequence) else ():
@@ -106,7 +110,7 @@ def _cases(file: _File, node: Mapping) -> Iterator[Built]:
         yield Built(case, fresh, forms, read, node)
 
 
-def assignments_of(matrix: Mapping) -> list[Assignment]:
+def assignments_of(matrix: Mapping) -> list[Combination]:
     """Multiply the axes out in the order written; take out `exclude`, then add `include`.
 
     Raises:
@@ -121,7 +125,7 @@ def assignments_of(matrix: Mapping) -> list[Assignment]:
         more = {name: _choices(part).get(name, values) for name, values in axes.items()}
         _count(more, part.mark)
         kept += [dict(zip(axes, values, strict=True)) for values in itertools.product(*more.values())]
-    unique: dict[tuple[str, ...], Assignment] = {}
+    unique: dict[tuple[str, ...], Combination] = {}
     for assignment in kept:
         unique.setdefault(tuple(map(axis_text, assignment.values())), assignment)
     if not unique:
@@ -151,19 +155,20 @@ def _choices(part: Mapping) -> dict[str, tuple[Scalar, ...]]:
     return {name: _scalars(node) for name, node in part.items.items()}
 
 
-def _fits(assignment: Assignment, part: AnyMapping[str, tuple[Scalar, ...]]) -> bool:
+def _fits(assignment: Combination, part: AnyMapping[str, tuple[Scalar, ...]]) -> bool:
     return all(assignment[name].value in [choice.value for choice in choices] for name, choices in part.items())
 
 
-def _values_of_axes(assignments: list[Assignment]) -> dict[str, tuple[Atom, ...]]:
+def _values_of_axes(assignments: list[Combination]) -> dict[str, tuple[Atom, ...]]:
     axes = assignments[0]
     return {name: tuple(dict.fromkeys(assignment[name].value for assignment in assignments)) for name in axes}
 
 
-def _case(page: _Page, assignment: Assignment) -> tuple[Case, AnyMapping[str, StepForm], frozenset[str]]:
+def _case(page: _Page, assignment: Combination) -> tuple[Case, AnyMapping[str, StepForm], frozenset[str]]:
     """Build one case; give it with the forms of its steps and the axes that they read."""
     file, scenario = page.file, page.scenario
     table = Table(file.allowance, axes=page.axes, case="-".join(axis_text(value) for value in assignment.values()))
+    table.assignment = file.assignment
     scope = Scope(file.source, table, table.variables)
     table.variables |= {name: (value, scope) for name, value in _mapped(page.node, "vars").items()}
     table.variables |= {name: (value, scope) for name, value in assignment.items()}

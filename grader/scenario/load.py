@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from grader.model.assignments import Assignment
 from grader.model.errors import ScenarioError
 from grader.model.marks import Mark
 from grader.model.scenarios import Case
@@ -31,7 +32,7 @@ class Loaded(NamedTuple):
     files: tuple[Path, ...]
 
 
-def load(paths: Sequence[Path], *, root: Path | None = None) -> Loaded:
+def load(paths: Sequence[Path], *, root: Path | None = None, assignment: Assignment | None = None) -> Loaded:
     """Load scenario files.
 
     Args:
@@ -39,6 +40,7 @@ def load(paths: Sequence[Path], *, root: Path | None = None) -> Loaded:
             in a folder are not scenarios and are left out.
         root: The folder of the suites, out of which nothing is read. By default it is the nearest folder above
             the first file that has a `claims.yaml`, else the folder above that of the file.
+        assignment: What cases of programs are made for; without one their exchanges are left as they are.
 
     Returns:
         The cases of every good file, one error for each bad one, and the files that were read.
@@ -51,7 +53,7 @@ def load(paths: Sequence[Path], *, root: Path | None = None) -> Loaded:
     cases: list[Case] = []
     for file in files:
         try:
-            built = _load_file(file, shelf, claims, taken)
+            built = _load_file(file, shelf, claims, taken, assignment)
         except ScenarioError as error:
             errors.append(error)
         else:
@@ -102,7 +104,13 @@ def _root(files: Sequence[Path], given: Path | None) -> Path:
     return next((folder for folder in above if (folder / SKIPPED_FILES[0]).is_file()), start.parent)
 
 
-def _load_file(file: Path, shelf: Shelf, claims: tuple[str, ...] | None, taken: dict[str, str]) -> tuple[Case, ...]:
+def _load_file(
+    file: Path,
+    shelf: Shelf,
+    claims: tuple[str, ...] | None,
+    taken: dict[str, str],
+    assignment: Assignment | None,
+) -> tuple[Case, ...]:
     name = shown_path(file)
     try:
         content = file.read_bytes()
@@ -115,7 +123,8 @@ def _load_file(file: Path, shelf: Shelf, claims: tuple[str, ...] | None, taken: 
         return ()
     allowance = Allowance()
     _prepare(root, source, shelf, claims, allowance)
-    built = expand(root, source, allowance, _digest(source)) if isinstance(root, Mapping) else ()
+    digest = _digest(source, assignment)
+    built = expand(root, source, allowance, digest, assignment) if isinstance(root, Mapping) else ()
     lint(source, built, taken)
     return tuple(one.case for one in built)
 
@@ -130,9 +139,9 @@ def _prepare(root: Node, source: Source, shelf: Shelf, claims: tuple[str, ...] |
     notes.finish()
 
 
-def _digest(source: Source) -> str:
-    """Give the SHA-256 of every text that the cases of a file were built from."""
-    digest = hashlib.sha256()
+def _digest(source: Source, assignment: Assignment | None) -> str:
+    """Give the SHA-256 of every text that the cases of a file were built from, and of the assignment."""
+    digest = hashlib.sha256(repr(assignment).encode() if assignment else b"")
     for used in (source, *_used(source)):
         for text in (used.content, *used.texts.values()):
             digest.update(text)

@@ -11,7 +11,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from grader.ops import ADDRESS_KINDS, DOMAINS, EVENTS, FEATURES, INVARIANTS, OPERATIONS, TYPES, Arg, Kind, Op
+from grader.ops import (
+    ADDRESS_KINDS,
+    DOMAINS,
+    EVENTS,
+    FEATURES,
+    INVARIANTS,
+    OPERATIONS,
+    SEGMENTATIONS,
+    TYPES,
+    Arg,
+    Kind,
+    Op,
+)
 from grader.scenario.expects import WORDS
 from grader.scenario.forms import (
     ACTOR_KINDS,
@@ -212,6 +224,7 @@ _KINDS: dict[Kind, Schema] = {
     Kind.STEPS: _list(_ref("step")),
     Kind.REFS: _list({}),
     Kind.MAP: {"type": "object"},
+    Kind.SEGMENTS: _or_reference(_words(SEGMENTATIONS), _list(_or_reference({"type": "integer", "minimum": 1}), 1)),
 }
 _VALUES: Schema = _or_reference(_list({}))
 _AXIS: Schema = {"anyOf": [_whole(AXIS_VALUE.pattern), {"type": "number"}, {"type": "boolean"}]}

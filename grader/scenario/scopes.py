@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from grader.model.assignments import Assignment
 from grader.model.errors import Complaint
 from grader.model.marks import Mark
 from grader.model.scenarios import AddressSpec
@@ -128,11 +129,18 @@ class Table:
     is_open: bool = False
     asked: bool = False
     looked_up: set[str] = field(default_factory=set)
+    assignment: Assignment | None = None
+    exchanged: set[str] = field(default_factory=set)  # sockets on which there was an exchange
 
     def use(self, addresses: AbstractSet[str]) -> None:
         """Note addresses that the case uses; which they are depends on its domain."""
         self.addresses_used |= addresses
         self.variables_read.add("domain")
+
+    def place_server(self) -> None:
+        """Note that a program is started: where there are addresses at all, it is told that of the server."""
+        if "srv" in self.addresses and self.addresses["srv"].domain:
+            self.use({"srv"})
 
     def need(self, feature: str) -> None:
         """Note a feature that the case cannot do without."""
@@ -212,7 +220,7 @@ class Scope:
             table.use({name})
             table.looked_up.add(name)
             return name
-        near = did_you_mean(name, [*self._own_names(), *table.addresses, *self.variables])
+        near = did_you_mean(name, [*self.own_names(), *table.addresses, *self.variables])
         raise wrong(mark, f"no step before this one binds '{name}'", near if near.startswith("did") else "", "L1")
 
     def socket(self, name: str, mark: Mark) -> str:
@@ -223,7 +231,7 @@ class Scope:
             return outer
         binding = self.table.bound.get(outer)
         if binding is None:
-            sockets = [own for own in self._own_names() if self.table.bound[self.outer(own)].is_socket]
+            sockets = [own for own in self.own_names() if self.table.bound[self.outer(own)].is_socket]
             near = did_you_mean(name, sockets)
             raise wrong(mark, f"no step before this one binds '{name}'", near if near.startswith("did") else "", "L1")
         if not binding.is_socket:
@@ -248,7 +256,8 @@ class Scope:
             raise wrong(mark, f"the name '{name}' is an axis or a variable", "choose another", "L1")
         table.bound[name] = Binding(op, mark)
 
-    def _own_names(self) -> list[str]:
+    def own_names(self) -> list[str]:
+        """Give the names of results as this place knows them, in the order in which they were bound."""
         if not self.label:
             return [name for name in self.table.bound if ":" not in name]
         inner = {outer: name for name, outer in self.exports.items()}

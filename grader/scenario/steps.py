@@ -11,6 +11,8 @@ from grader.scenario.complaints import Notes, did_you_mean, shown
 from grader.scenario.forms import ASSERTIONS, BARE, BESIDE, EXCLUSIVE, MODIFIERS, STEP_KEYS
 from grader.scenario.read import Mapping, Node, Scalar, Sequence, kind_of
 
+_EITHER = {"recvmsg": (("size", "sizes"),), "exchange": (("data", "requests"),)}  # arguments of which one is given
+
 
 class StepForm(NamedTuple):
     """A step whose keys are known to be right; `marks` says where each argument and modifier stands.
@@ -115,8 +117,9 @@ def _check_arguments(form: StepForm, notes: Notes) -> None:
             notes.say(form.mark, f"'{op.name}' needs the argument '{arg.name}'", arg.doc)
     if op.variables and not form.variables:
         notes.say(form.mark, f"'{op.name}' needs at least one name", op.variables)
-    if op.name == "recvmsg" and ("size" in form.args) == ("sizes" in form.args):
-        notes.say(form.mark, "'recvmsg' needs one of 'size' and 'sizes'")
+    for one, other in _EITHER.get(op.name, ()):
+        if (one in form.args) == (other in form.args):
+            notes.say(form.mark, f"'{op.name}' needs one of '{one}' and '{other}'")
 
 
 def _check_modifiers(form: StepForm, notes: Notes) -> bool:

@@ -196,6 +196,12 @@ def _integers(node: Node, arg: Arg, scope: Scope) -> Value:
     return tuple(convert(item, _SIZE, scope) for item in items(node, "sizes"))
 
 
+def _segments(node: Node, arg: Arg, scope: Scope) -> Value:
+    if isinstance(node, Scalar):
+        return word(node, arg.words, "a way to cut: whole, bytes, or a list of sizes")
+    return tuple(integer(scope.follow(item)[0], 1) for item in items(node, "sizes"))
+
+
 def _boolean(node: Node, arg: Arg, scope: Scope) -> bool:
     if not isinstance(node, Scalar) or not isinstance(node.value, bool):
         raise wrong(node.mark, f"expected true or false, not {kind_of(node)}")
@@ -267,4 +273,5 @@ _CONVERTERS: dict[Kind, Callable[[Node, Arg, Scope], Value]] = {
     Kind.VALUE: lambda node, arg, scope: option_value(node, None, scope),
     Kind.WATCH: _watch,
     Kind.REFS: _references,
+    Kind.SEGMENTS: _segments,
 }

@@ -78,7 +78,7 @@ class HostTarget:
             isolation=_isolation(self._no_network),
             language="C",
         )
-        self._watchdog = _Watchdog()
+        self.watchdog = _Watchdog()
         self._made_folder: Path | None = None
         self._cases = 0
         self._agent: Target | None = None
@@ -101,9 +101,9 @@ class HostTarget:
             return
         if not self._no_network:
             netns.enter_fresh_network()
-        with self._case_directory(case) as directory, _held_signals():
+        with self._case_directory(case) as directory, held_signals():
             own_net = not self._no_network
-            session = _HostSession(allot(case, directory, own_net=own_net), self._watchdog, owns_network=own_net)
+            session = HostSession(allot(case, directory, own_net=own_net), self.watchdog, owns_network=own_net)
             try:
                 yield session
             finally:
@@ -134,17 +134,20 @@ class HostTarget:
 
     def close(self) -> None:
         """Stop the watchdog and the agent."""
-        self._watchdog.stop()
+        self.watchdog.stop()
         if self._made_folder is not None:
             shutil.rmtree(self._made_folder, ignore_errors=True)
         if self._agent is not None:
             self._agent.close()
 
 
-class _HostSession:
+class HostSession:
+    """One case's calls, made in this process."""
+
     clock = staticmethod(time.monotonic_ns)
 
     def __init__(self, addresses: Mapping[str, Address], watchdog: _Watchdog, *, owns_network: bool) -> None:
+        """Begin with no socket open; `watchdog` interrupts calls that outstay their deadline."""
         self.addresses = addresses
         self._owns_network = owns_network
         self._watchdog = watchdog
@@ -154,6 +157,7 @@ class _HostSession:
         self._open: set[int] = set()
 
     def issue(self, call: Call) -> Outcome | None:
+        """Begin a call; on the main thread it also ends here."""
         if call.op in PATH_OPS:
             return path_operation(call.op, call.args.get("addr"))
         if call.actor != "main" or call.concurrent:
@@ -162,6 +166,7 @@ class _HostSession:
         return self._remember(call, self._perform_watched(call) if call.op in _MAY_BLOCK else perform(call))
 
     def wait(self, timeout_s: float) -> Answer | None:
+        """Give the next answer of an actor."""
         try:
             answer = self._answers.get(timeout=timeout_s) if timeout_s > 0 else self._answers.get_nowait()
         except queue.Empty:
@@ -172,17 +177,21 @@ class _HostSession:
         return answer
 
     def look(self, call: int) -> Look:
+        """Look at the thread that makes a pending call."""
         if not self._answers.empty():
             return Look("returning")
         return _look(self._doing[call].native_id)
 
     def is_settled(self) -> bool:
+        """Say whether the network is ours and nothing is under way in it."""
         return self._owns_network and network_is_quiet("/proc/thread-self/net")
 
     def output(self) -> str:
+        """Give nothing: the kernel prints nothing."""
         return ""
 
     def close(self) -> None:
+        """End every actor and close what is open."""
         for actor in self._actors.values():
             actor.stop()
         while not self._answers.empty():
@@ -318,7 +327,7 @@ def _do_nothing(_number: int, _frame: object) -> None:
 
 
 @contextlib.contextmanager
-def _held_signals() -> Iterator[None]:
+def held_signals() -> Iterator[None]:
     """Hold SIGPIPE back during a case only: programs started by this process must not inherit the mask."""
     before = kernel.hold_signals()
     try:

@@ -247,6 +247,11 @@ def _show_end(end: Ended) -> str:
         "tampered": "the code wrote on, or closed, descriptors that belong to the grader",
         "lost": "the call was lost when the process ended",
         "build": "the code could not be built",
+        "not-ready": "the program never was ready",
+        "cpu": "the program used more CPU time than it may and was ended",
+        "memory": "the program used more memory than it may and was ended",
+        "disk": "the program wrote more files than it may and was ended",
+        "killed": "the program was ended by the grader",
     }[end.how]
     return text + _in_brackets(end.note)
 

@@ -8,13 +8,13 @@ history: what is not there was not seen, and then the verdict is UNRESOLVED.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from grader.bindings import Names
 from grader.model.expectations import SUCCESS
 from grader.model.histories import Done, History, Issued, Returned, SeenBlocked
-from grader.model.outcomes import Broken, Ended, Outcome, Pending, Succeeded, Unoffered
+from grader.model.outcomes import Broken, Ended, Failed, Outcome, Pending, Succeeded, Unoffered
 from grader.model.scenarios import Case, Step
 from grader.model.verdicts import Cause, Finding, Result, TraceLine, Verdict
 from grader.ops import OPERATIONS
@@ -29,7 +29,14 @@ _END_CAUSES = {
     "tampered": Cause.TAMPERED,
     "lost": Cause.CRASH,
     "build": Cause.BUILD,
+    "not-ready": Cause.NOT_READY,
+    "cpu": Cause.TIMEOUT,
+    "memory": Cause.CRASH,
+    "disk": Cause.OUTPUT,
+    "killed": Cause.CRASH,
 }
+# What a call of ours may bring along about a program that had ended unasked.
+_PROGRAM_ENDS = {"crashed": Cause.CRASH, "exited": Cause.EXITED}
 
 
 @dataclass(slots=True)
@@ -228,6 +235,21 @@ def _name_the_real_end(opinion: _Opinion, history: History) -> None:
     ]
     if ends and opinion.cause in {Cause.CRASH, Cause.TIMEOUT}:
         opinion.cause = _END_CAUSES[ends[0].how]
+    for name, text in _end_of_program(history):
+        if opinion.cause in {Cause.MISMATCH, Cause.TIMEOUT}:
+            opinion.cause = _PROGRAM_ENDS[name]
+        opinion.findings = [replace(one, got=_with_end(one.got, text)) for one in opinion.findings]
+
+
+def _end_of_program(history: History) -> Iterator[tuple[str, str]]:
+    """Give how a program had ended when the last call came back, if it had."""
+    last = next((event.outcome for event in reversed(history.events) if isinstance(event, Returned)), None)
+    seen = last.fields if isinstance(last, Succeeded) else last.partial if isinstance(last, Failed) else {}
+    yield from ((name, str(seen[name])) for name in _PROGRAM_ENDS if name in seen)
+
+
+def _with_end(got: str, end: str) -> str:
+    return got if end in got else f"{got}; {end}"
 
 
 def _missing(case: Case, history: History, places: _Places, done: set[str]) -> Iterator[str]:

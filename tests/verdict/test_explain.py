@@ -235,6 +235,7 @@ def test_every_assertion_has_its_words() -> None:
             None,
         ),
         (Ended("lost"), "the call was lost when the process ended", None),
+        (Ended("build", note="a.c:1: error"), "the code could not be built (a.c:1: error)", None),
         (Pending("blocked", "asleep in recv"), "no end: the call waits (asleep in recv)", None),
         (Pending("looping"), "no end: the call was still computing at its deadline", None),
         (Pending("unknown"), "no end before its deadline", None),

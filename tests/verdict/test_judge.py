@@ -75,6 +75,7 @@ def test_a_tolerated_alternative_passes_and_is_shown() -> None:
         (Ended("output"), Cause.OUTPUT, "the process printed more than it may and was ended"),
         (Ended("tampered"), Cause.TAMPERED, "the code wrote on, or closed, descriptors that belong to the grader"),
         (Ended("lost"), Cause.CRASH, "the call was lost when the process ended"),
+        (Ended("build", note="a.c:1"), Cause.BUILD, "the code could not be built (a.c:1)"),
     ],
 )
 def test_what_the_student_must_mend_fails(outcome: Outcome, cause: Cause, got: str) -> None:
