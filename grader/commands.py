@@ -32,8 +32,9 @@ from grader.selection import (
 
 
 def run_cases(arguments: argparse.Namespace) -> ExitCode:
-    """`run`: run scenarios against a target."""
-    selection = select(arguments.select, level=arguments.level, claim=arguments.claim)
+    """`run`: run scenarios against a target; those of programs, which an assignment goes with, only if asked for."""
+    words = arguments.select or [str(pipeline.suites_folder() / "api")]
+    selection = select(words, level=arguments.level, claim=arguments.claim)
     order = Order(arguments.target, known_of(arguments.target), arguments.time_scale, arguments.jobs)
     with _recorder(arguments, order) as record:
         return _judge_all(arguments, selection, order, lambda result: result, record)
