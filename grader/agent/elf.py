@@ -28,7 +28,7 @@ def functions(path: str) -> frozenset[str]:
         image = file.read()
     try:
         return frozenset(_functions(image))
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, IndexError, OverflowError, ValueError):
         return frozenset()
 
 
