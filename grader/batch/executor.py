@@ -15,12 +15,13 @@ from grader.model.deviations import Known
 from grader.model.histories import History
 from grader.model.scenarios import Case
 from grader.model.verdicts import Result
-from grader.targets.compiling import Built
 from grader.targets.protocol import Target
 from grader.targets.resolve import open_target
 
 if TYPE_CHECKING:  # imported when several workers are asked for: start-up is part of the product
     from concurrent.futures import Future, ProcessPoolExecutor
+
+    from grader.targets.compiling import Built
 
 
 @dataclass(frozen=True, slots=True)
