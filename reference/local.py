@@ -7,9 +7,9 @@ what one end does the other feels before the call returns. Source: POSIX.1-2024 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
-from reference.messages import nothing, one_message
+from reference.messages import OVERHEAD_BYTES, Message, Messages
 from reference.names import PATH_BYTES, UNNAMED, Name, Unix
 from reference.sockets import Fields, Readiness, Socket, Waiting
 from reference.states import UNIX_SEQPACKET, UNIX_STREAM
@@ -18,8 +18,6 @@ from reference.streams import Stream
 if TYPE_CHECKING:
     from reference.system import System
 
-# What the kernel counts for a message beside its bytes. Source: Linux socket(7), SO_SNDBUF.
-OVERHEAD_BYTES = 768
 # What of the send buffer a message cannot have. Source: Linux unix(7), SO_SNDBUF.
 RESERVED_BYTES = 32
 
@@ -304,24 +302,17 @@ class UnixStream(Stream, UnixConnection):
         return len(self.inbox)
 
 
-class Message(NamedTuple):
-    """A message in a queue, and the socket that sent it."""
-
-    data: bytes
-    sender: UnixSocket
-
-
-class UnixSeqpacket(UnixConnection):
+class UnixSeqpacket(Messages, UnixConnection):
     """An AF_UNIX connection of messages: as a stream in its course, as datagrams in its boundaries."""
 
     table = UNIX_SEQPACKET
     type = "seqpacket"
     kind = "unix-seqpacket"
+    tells_end = True
 
     def __init__(self, system: System) -> None:
         """Begin with nothing received."""
         super().__init__(system)
-        self.inbox: deque[Message] = deque()
         self.inbox_bytes = 0
 
     def send(self, data: bytes, flags: tuple[str, ...], to: Name | None) -> Waiting[int]:
@@ -347,25 +338,15 @@ class UnixSeqpacket(UnixConnection):
         other.inbox_bytes += len(data) + OVERHEAD_BYTES
         return len(data)
 
-    def receive(self, size: int, flags: tuple[str, ...]) -> Waiting[Fields]:
-        """Take one message; what does not fit is lost. Source: POSIX.1-2024 recv(); Linux unix(7)."""
+    def before_receive(self, flags: tuple[str, ...]) -> None:
+        """Refuse a socket that was never connected, and urgent data."""
         self.permit("recv")
         if "MSG_OOB" in flags:
             raise self.refusal("no urgent data in messages")
-        wait = None
-        self.report_error()
-        while not self.inbox:
-            if self.read_ended:
-                return nothing()
-            wait = wait or self.wait("a message", "SO_RCVTIMEO", flags)
-            if not (yield wait):
-                raise self.refusal("would wait")
-            self.report_error()
-        message = self.inbox[0]
-        if "MSG_PEEK" not in flags:
-            self.inbox.popleft()
-            self.inbox_bytes -= len(message.data) + OVERHEAD_BYTES
-        return one_message(message.data, message.sender.name, size, flags)
+
+    def drop_first(self) -> None:
+        """Take the first message away, and give back the room that it took."""
+        self.inbox_bytes -= len(self.inbox.popleft().data) + OVERHEAD_BYTES
 
     def used(self) -> int:
         """Give what the messages take that the peer has not read."""

@@ -5,13 +5,12 @@ Source: POSIX.1-2024 2.10.6 SOCK_DGRAM, sendto(); Linux unix(7).
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
-from reference.local import OVERHEAD_BYTES, RESERVED_BYTES, Message, UnixSocket
-from reference.messages import nothing, one_message
+from reference.local import RESERVED_BYTES, UnixSocket
+from reference.messages import OVERHEAD_BYTES, Message, Messages
 from reference.names import UNNAMED, Name
-from reference.sockets import Fields, Readiness, Waiting
+from reference.sockets import Readiness, Waiting
 from reference.states import UNIX_DATAGRAM
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 _QUEUE_LENGTH = 10
 
 
-class UnixDatagram(UnixSocket):
+class UnixDatagram(Messages, UnixSocket):
     """An AF_UNIX datagram socket."""
 
     table = UNIX_DATAGRAM
@@ -30,7 +29,6 @@ class UnixDatagram(UnixSocket):
     def __init__(self, system: System) -> None:
         """Make a socket without a peer and without a name: it can send, and nobody can answer."""
         super().__init__(system)
-        self.inbox: deque[Message] = deque()
         self.peer: UnixDatagram | None = None
         self.used = 0
         """What of the send buffer waits in queues of others."""
@@ -128,23 +126,10 @@ class UnixDatagram(UnixSocket):
         """Whether one more message fits; a peer is limited by its own buffer alone. Source: Linux unix(7)."""
         return self.peer is sender or self is sender or len(self.inbox) <= _QUEUE_LENGTH
 
-    def receive(self, size: int, flags: tuple[str, ...]) -> Waiting[Fields]:
-        """Take one message; what does not fit is lost. Source: POSIX.1-2024 recv(); Linux unix(7)."""
+    def before_receive(self, flags: tuple[str, ...]) -> None:
+        """Refuse urgent data."""
         if "MSG_OOB" in flags:
             raise self.refusal("no urgent data in messages")
-        wait = None
-        self.report_error()
-        while not self.inbox:
-            wait = wait or self.wait("a message", "SO_RCVTIMEO", flags)
-            if self.read_ended and wait.is_allowed:
-                return nothing()
-            if not (yield wait):
-                raise self.refusal("would wait")
-            self.report_error()
-        message = self.inbox[0]
-        if "MSG_PEEK" not in flags:
-            self.drop_first()
-        return one_message(message.data, message.sender.name, size, flags)
 
     def drop_first(self) -> None:
         """Take the first message away and give its sender the room back."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from reference.sockets import Fields, Readiness, Wait, Waiting
+from reference.sockets import Fields, Wait, Waiting
 
 if TYPE_CHECKING:
     from reference.descriptors import Process
 
 _NS_PER_MS = 1_000_000
-_CLOSED = Readiness(False, False, False, False)
 
 
 def poll(process: Process, args: Mapping[str, Any]) -> Waiting[Fields]:

@@ -5,14 +5,13 @@ Source: RFC 768; RFC 1122 4.1.3; POSIX.1-2024 2.10.6 SOCK_DGRAM; Linux udp(7).
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from reference.errors import NotModelledError
 from reference.internet import InternetSocket
-from reference.messages import nothing, one_message
+from reference.messages import OVERHEAD_BYTES, Message, Messages
 from reference.names import Host, Inet, Name, host_of
-from reference.sockets import Fields, Readiness, Waiting
+from reference.sockets import Readiness, Waiting
 from reference.states import UDP
 
 if TYPE_CHECKING:
@@ -20,18 +19,9 @@ if TYPE_CHECKING:
 
 # The most bytes in one datagram: 65535 less the headers of UDP and of IPv4. Source: RFC 768; RFC 791; RFC 8200 3.
 _MOST_BYTES = {4: 65507, 6: 65527}
-# What the kernel counts for a message beside its bytes. Source: Linux socket(7), SO_RCVBUF.
-_OVERHEAD_BYTES = 768
 
 
-class Datagram(NamedTuple):
-    """A message in a queue, with the name of its sender as the receiver shows it."""
-
-    data: bytes
-    sender: Name
-
-
-class Udp(InternetSocket):
+class Udp(Messages, InternetSocket):
     """A UDP socket."""
 
     table = UDP
@@ -43,7 +33,6 @@ class Udp(InternetSocket):
     def __init__(self, system: System) -> None:
         """Make a socket that nobody can reach yet."""
         super().__init__(system)
-        self.inbox: deque[Datagram] = deque()
         self.inbox_bytes = 0
         self.called: tuple[Host, int] | None = None
 
@@ -155,25 +144,12 @@ class Udp(InternetSocket):
     def arrive(self, data: bytes, source: Host, port: int) -> None:
         """Queue a message, or drop it without a word when the queue is full. Source: Linux udp(7), SO_RCVBUF."""
         if self.inbox_bytes < self.option("SO_RCVBUF"):
-            self.inbox.append(Datagram(data, self.spell(source, port)))
-            self.inbox_bytes += len(data) + _OVERHEAD_BYTES
+            self.inbox.append(Message(data, self.spell(source, port)))
+            self.inbox_bytes += len(data) + OVERHEAD_BYTES
 
-    def receive(self, size: int, flags: tuple[str, ...]) -> Waiting[Fields]:
-        """Take one message; what does not fit is lost. Source: POSIX.1-2024 recv(), MSG_TRUNC, MSG_PEEK."""
-        wait = None
-        self.report_error()
-        while not self.inbox:
-            wait = wait or self.wait("a message", "SO_RCVTIMEO", flags)
-            if self.read_ended and wait.is_allowed:
-                return nothing()
-            if not (yield wait):
-                raise self.refusal("would wait")
-            self.report_error()
-        message = self.inbox[0]
-        if "MSG_PEEK" not in flags:
-            self.inbox.popleft()
-            self.inbox_bytes -= len(message.data) + _OVERHEAD_BYTES
-        return one_message(message.data, message.sender, size, flags)
+    def drop_first(self) -> None:
+        """Take the first message away, and give back the room that it took."""
+        self.inbox_bytes -= len(self.inbox.popleft().data) + OVERHEAD_BYTES
 
     # -- the end ------------------------------------------------------------------------------------------------
 
