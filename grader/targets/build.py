@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -17,18 +16,14 @@ from typing import NamedTuple
 from grader.model.errors import TargetError
 from grader.model.outcomes import Ended
 from grader.targets.processes import Host
+from grader.targets.toolchain import COMPILE, PATIENCE_S, first_errors, has_makefile
 
-_COMPILE = "gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -O1 -g -fPIC -shared -pthread".split()
 # An undefined symbol is a mistake that the linker can name; else the first call that needs it would end the process.
-_NO_UNDEFINED = "-Wl,-z,defs"
+_SHARED = ("-fPIC", "-shared", "-Wl,-z,defs")
 # The sources are copied first: a Makefile writes where they are. Their times stay, which is what `make` goes by.
 _MAKE = ("sh", "-c", 'cp -R --preserve=timestamps -- "$1"/. . && exec make', "make")
-_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _LIBRARY = "libsock.so"
 _TOOL_PATH = "/usr/local/bin:/usr/bin:/bin"  # as the host process has it
-_PATIENCE_S = 60.0  # for a compiler; a library of sockets takes it less than a second
-_ERROR = re.compile(r"(?<!collect2: )error:|undefined reference|\*\*\* ")
-_SHOWN_ERRORS = 3
 
 
 class Built(NamedTuple):
@@ -52,7 +47,7 @@ def build(source: Path, folder: Path) -> Built:
         return _compile([source], folder)
     if not source.is_dir():
         raise TargetError(f"{source}: {'expected a .so or .c file' if source.exists() else 'no such file or folder'}")
-    if any((source / name).is_file() for name in _MAKEFILES):
+    if has_makefile(source):
         _need("make")
         return _built((*_MAKE, str(source)), folder, source)
     if sources := sorted(source.glob("*.c")):
@@ -65,7 +60,7 @@ def build(source: Path, folder: Path) -> Built:
 
 def _compile(sources: Sequence[Path], folder: Path) -> Built:
     _need("gcc")
-    command = (*_COMPILE, _NO_UNDEFINED, "-o", str(folder / _LIBRARY), *map(str, sources))
+    command = (*COMPILE, *_SHARED, "-o", str(folder / _LIBRARY), *map(str, sources))
     return _built(command, folder, sources[0].parent)
 
 
@@ -98,7 +93,7 @@ def _run_walled(command: Sequence[str], folder: Path) -> tuple[Ended | None, str
     try:
         cell = host.begin(folder)
         try:
-            deadline = time.monotonic() + _PATIENCE_S
+            deadline = time.monotonic() + PATIENCE_S
             while cell.end is None and (left := deadline - time.monotonic()) > 0:
                 cell.take_in(left)
             for message in cell.messages:
@@ -114,11 +109,9 @@ def _run_walled(command: Sequence[str], folder: Path) -> tuple[Ended | None, str
 def _failure(end: Ended | None, printed: str) -> str:
     match end:
         case None:
-            return f"it took more than {_PATIENCE_S:g} s"
+            return f"it took more than {PATIENCE_S:g} s"
         case Ended("exit"):
-            lines = [line.strip() for line in printed.splitlines()]
-            errors = [line for line in lines if _ERROR.search(line)] or list(filter(None, lines))[-1:]
-            return "; ".join(errors[:_SHOWN_ERRORS]) or f"exit status {end.code}"
+            return first_errors(printed) or f"exit status {end.code}"
         case _:
             return end.note or f"the compiler was ended by {end.name}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +11,9 @@ from grader.model.errors import TargetError
 from grader.model.outcomes import Ended
 from grader.sandbox import plans, safefs, wall
 from grader.sandbox.policy import Limits, Policy
+from grader.targets.toolchain import COMPILE, PATIENCE_S, first_errors, has_makefile
 
-_COMPILE = "gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -O1 -g -pthread".split()
-_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
-_PATIENCE_S = 60.0  # for a compiler; such a program takes it less than a second
 _LIMITS = Limits(cpu_s=60, tree_cpu_s=60.0, address_space_bytes=None, descriptors=256)
-_ERROR = re.compile(r"error:|undefined reference|\*\*\* |Error")
-_SHOWN_ERRORS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +64,9 @@ def _put(path: Path, content: str) -> None:
 
 
 def _language(folder: Path, program: Program) -> str:
-    if program.build or _has_makefile(folder) or any(folder.glob("*.c")):
+    if program.build or has_makefile(folder) or any(folder.glob("*.c")):
         return "c"
     return "python" if any(folder.glob("*.py")) else "c"
-
-
-def _has_makefile(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _MAKEFILES)
 
 
 def _command(program: Program, folder: Path) -> tuple[str, ...]:
@@ -84,12 +75,12 @@ def _command(program: Program, folder: Path) -> tuple[str, ...]:
     if program.build:
         words = [sources if word == "{sources}" else (word,) for word in program.build]
         return tuple(word for several in words for word in several)
-    if _has_makefile(folder):
+    if has_makefile(folder):
         return ("make",)
     if not sources:
         return ()
     sanitize = (f"-fsanitize={','.join(program.sanitize)}",) if program.sanitize else ()
-    return (*_COMPILE, *sanitize, "-o", _executable(program), *sources)
+    return (*COMPILE, *sanitize, "-o", _executable(program), *sources)
 
 
 def _executable(program: Program) -> str:
@@ -113,7 +104,7 @@ def _interpreted(program: Program, folder: Path) -> Program:
 
 def _run(built: Built, command: tuple[str, ...]) -> Built:
     policy = Policy(work=built.folder, home=str(built.folder), has_network=False, limits=_LIMITS)
-    walled = wall.run(command, policy, wall_s=_PATIENCE_S, merged=True)
+    walled = wall.run(command, policy, wall_s=PATIENCE_S, merged=True)
     printed = walled.output().decode("utf-8", "replace").replace(f"{built.folder}/", "")
     end = walled.ended
     if end == Ended("exit"):
@@ -129,9 +120,7 @@ def _is_there(folder: Path, name: str) -> bool:
 
 
 def _failure(end: Ended | None, printed: str) -> str:
-    lines = [line.strip() for line in printed.splitlines()]
-    errors = [line for line in lines if _ERROR.search(line)] or list(filter(None, lines))[-1:]
-    said = "; ".join(errors[:_SHOWN_ERRORS])
+    said = first_errors(printed)
     if end is None or end.how == "exit":
         return said or f"the build ended with status {end.code if end else '?'}"
     return f"the build was stopped: {end.note or end.name or end.how}" + (f"; {said}" if said else "")
