@@ -25,12 +25,8 @@ from grader.model.scenarios import ActorKind, Case, Step
 from grader.model.values import Plain
 from grader.model.verdicts import Decision
 from grader.ops import OPERATIONS, Group
-from grader.targets.protocol import Answer, Call, Look
+from grader.targets.protocol import EXTENSIONS, LOOPING_CPU_S, Answer, Call, Look
 
-# A deadline that passes while the testee is running is moved this often before we blame the host.
-_EXTENSIONS = 10
-# A call that has burnt so much CPU time is looping, not starved: correct ones need a thousandth of it.
-_LOOPING_CPU_S = 0.5
 # How long a call must stay pending where its state cannot be seen, or where its wait ends by itself
 # (code that naps and looks again): long enough to catch most code that gives up, harmless to correct code.
 _SETTLE_S = 0.05
@@ -219,7 +215,7 @@ class Machine:
     def _glance(self, flight: Flight, last_seen: str) -> Script[tuple[Outcome | None, str]]:
         """See before the deadline whether the call can still end; give that, and what was seen."""
         look = look_of((yield LookAt(flight.call)))
-        if look.state == "busy" and look.cpu_s >= _LOOPING_CPU_S * self._scale:
+        if look.state == "busy" and look.cpu_s >= LOOPING_CPU_S * self._scale:
             return Pending("looping", look.evidence), ""
         # Everybody asleep without a time limit, twice the same, and nothing under way: it stays so.
         asleep = yield from self._all_asleep()
@@ -240,11 +236,11 @@ class Machine:
         """Say what a passed deadline means, or None to wait on."""
         if look.state in {"blocked", "unknown"}:
             return Pending(look.state, look.evidence)
-        if look.state == "busy" and look.cpu_s >= _LOOPING_CPU_S * self._scale:
+        if look.state == "busy" and look.cpu_s >= LOOPING_CPU_S * self._scale:
             return Pending("looping", look.evidence)
-        if moved < _EXTENSIONS:
+        if moved < EXTENSIONS:
             return None
-        waited_s = within_s * self._scale * (_EXTENSIONS + 1)
+        waited_s = within_s * self._scale * (EXTENSIONS + 1)
         return Broken(f"the call got too little CPU time to end within {waited_s:g} s: {look.evidence}", "host")
 
     # -- several calls at once ----------------------------------------------------------------------

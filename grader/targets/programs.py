@@ -15,13 +15,11 @@ from grader.model.outcomes import Broken, Ended, Failed, Outcome, Pending, Succe
 from grader.model.values import Address, InetAddress, Plain, UnixAddress
 from grader.sandbox.policy import Limits, Policy
 from grader.targets.compiling import Built
-from grader.targets.protocol import Call
+from grader.targets.protocol import EXTENSIONS, LOOPING_CPU_S, Call
 from grader.targets.readiness import Network, is_ready_by
 from grader.targets.running import Running
 
 _MOMENT_S = 0.001
-_LOOPING_CPU_S = 0.5  # a program that has used so much for one answer computes for ever
-_EXTENSIONS = 10  # so often a deadline is moved for a program that was not given the processor
 # Twenty threads map a stack and an arena each, 72 MiB together; what is really used has a limit of its own.
 _ADDRESS_SPACE = 4 << 30
 
@@ -310,15 +308,15 @@ class Patience:
             return None
         self._last = ""
         used_s = self._used_s() if rest.state == "busy" else 0.0
-        if used_s >= _LOOPING_CPU_S:
+        if used_s >= LOOPING_CPU_S:
             return Pending("looping", f"{rest.evidence} and has used {used_s:.1f} s of CPU time")
         if time.monotonic() < self._until:
             return None
         if rest.state != "busy":
             ends = "; a wait of it ends by itself" if rest.timed else ""
             return Pending(rest.state, f"{rest.evidence}{ends}")
-        if self._moved == _EXTENSIONS:
-            waited_s = self._deadline_s * (_EXTENSIONS + 1)
+        if self._moved == EXTENSIONS:
+            waited_s = self._deadline_s * (EXTENSIONS + 1)
             return Broken(f"the program got too little CPU time to answer within {waited_s:g} s", "host")
         self._moved += 1
         self._until = time.monotonic() + self._deadline_s

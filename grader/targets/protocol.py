@@ -15,6 +15,11 @@ from grader.model.outcomes import Outcome
 from grader.model.scenarios import ActorKind, Case
 from grader.model.values import Address, Plain
 
+# A deadline that passes while the testee is running is moved this often before we blame the host.
+EXTENSIONS = 10
+# What has burnt so much CPU time for one answer is looping, not starved: correct code needs a thousandth of it.
+LOOPING_CPU_S = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:

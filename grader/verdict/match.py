@@ -89,9 +89,9 @@ def fits_value(matcher: Matcher, seen: Plain, names: Names) -> bool:
         case Between(low, high):
             return _is_between(seen, names.resolve(low), names.resolve(high))
         case BytesLike(how, value):
-            return isinstance(seen, bytes) and _BYTES[how](seen, names.resolve(value))
+            return isinstance(seen, (bytes, str)) and _BYTES[how](_as_bytes(seen), names.resolve(value))
         case SetLike(how, values):
-            return isinstance(seen, tuple) and _SETS[how](seen, [names.resolve(value) for value in values])
+            return _fits_set(how, seen, [names.resolve(value) for value in values])
         case AddressLike():
             return _fits_address(matcher, seen, names)
         case Unnamed():
@@ -143,6 +143,20 @@ _SETS: dict[str, Callable[[Sequence[Plain], Sequence[Plain]], bool]] = {
     "has": _has_all,
     "lacks": lambda seen, unwanted: not any(same(item, value) for item in seen for value in unwanted),
 }
+
+
+# What is said of a set can be said of a text, of which it is a part.
+_TEXTS: dict[str, Callable[[str, Sequence[Plain]], bool]] = {
+    "exact": lambda seen, wanted: [seen] == list(wanted),
+    "has": lambda seen, wanted: all(str(value) in seen for value in wanted),
+    "lacks": lambda seen, unwanted: not any(str(value) in seen for value in unwanted),
+}
+
+
+def _fits_set(how: str, seen: Plain, wanted: Sequence[Plain]) -> bool:
+    if isinstance(seen, str):
+        return _TEXTS[how](seen, wanted)
+    return isinstance(seen, tuple) and _SETS[how](seen, wanted)
 
 
 def _fits_address(matcher: AddressLike, seen: Plain, names: Names) -> bool:
